@@ -1,0 +1,3 @@
+//! The call itself, pure: input and time go in, effects come out.
+
+pub mod event;

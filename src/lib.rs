@@ -1,0 +1,8 @@
+//! UpVoot: the front door for AI phone agents.
+
+pub mod agent;
+pub mod call;
+pub mod clock;
+pub mod id;
+pub mod key;
+pub mod points;

@@ -1,0 +1,3 @@
+//! The `upvoot` binary.
+
+fn main() {}
