@@ -6,3 +6,4 @@ pub mod clock;
 pub mod id;
 pub mod key;
 pub mod points;
+pub mod registry;

@@ -34,9 +34,9 @@ impl Seconds {
         // Decimal input such as 0.05 or 1.0166666666666666 is a whole number of seconds only up to
         // the last bits of a double, so the nearest whole second counts if it is within a millionth.
         let whole = seconds.round();
-        let exact = (seconds - whole).abs() <= 1e-6 * whole.abs().max(1.0).min(1e3);
+        let exact = (seconds - whole).abs() <= 1e-6 * whole.abs().clamp(1.0, 1e3);
         // 2^53: beyond it a double no longer tells neighbouring seconds apart.
-        if !seconds.is_finite() || !exact || whole < 1.0 || whole > 9_007_199_254_740_992.0 {
+        if !exact || !(1.0..=9_007_199_254_740_992.0).contains(&whole) {
             return None;
         }
         #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
