@@ -1,9 +1,12 @@
 //! UpVoot: the front door for AI phone agents.
 
+pub mod admission;
 pub mod agent;
 pub mod call;
 pub mod clock;
 pub mod id;
 pub mod key;
+pub mod ledger;
 pub mod points;
 pub mod registry;
+pub mod store;
