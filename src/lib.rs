@@ -2,8 +2,11 @@
 
 pub mod agent;
 pub mod call;
+pub mod client_addr;
 pub mod clock;
 pub mod id;
 pub mod key;
 pub mod points;
+pub mod problem;
 pub mod registry;
+pub mod telemetry;
