@@ -5,6 +5,7 @@ pub mod audio;
 pub mod call;
 pub mod client_addr;
 pub mod clock;
+pub mod dialect;
 pub mod id;
 pub mod key;
 pub mod points;
