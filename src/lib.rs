@@ -1,6 +1,7 @@
 //! UpVoot: the front door for AI phone agents.
 
 pub mod agent;
+pub mod audio;
 pub mod call;
 pub mod clock;
 pub mod id;
