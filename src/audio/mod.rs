@@ -1,30 +1,33 @@
-//! Sound as numbers: signed 16-bit little-endian samples, 16 kHz, one channel.
+//! Sound as numbers: signed 16-bit little-endian samples, 16 kHz, mono, in [`bytes::Bytes`].
 //!
-//! Everything here is arithmetic on bytes and samples; nothing knows a call, a socket or a clock.
-//! [`level`] hears whether anybody speaks.
+//! [`wav`] reads and writes files, [`resample`] brings any rate to ours, [`tone`] makes sounds of
+//! its own, [`level`] hears whether anybody speaks. Nothing here knows a call, a clock or a wire.
 
 use std::time::Duration;
 
 pub mod level;
+pub mod resample;
+pub mod tone;
+pub mod wav;
 
-/// Samples in a second of sound.
+/// Samples per second of all sound inside the server.
 pub const SAMPLE_RATE: u32 = 16_000;
-/// Bytes in a second of sound.
-pub const BYTES_PER_SECOND: usize = 32_000;
-/// Bytes in 20 ms of sound: the frame that telephony is used to.
-pub const FRAME_BYTES: usize = 640;
+/// Bytes of one second of sound.
+pub const BYTES_PER_SECOND: usize = 2 * SAMPLE_RATE as usize;
+/// Bytes of 20 ms of sound: the frame that telephony is used to.
+pub const FRAME_BYTES: usize = BYTES_PER_SECOND / 50;
 
-const NANOS_PER_BYTE: u32 = 31_250;
+const NANOS_PER_BYTE: u64 = 1_000_000_000 / BYTES_PER_SECOND as u64;
 
 /// How long this many bytes of sound last.
 pub fn length(bytes: usize) -> Duration {
-    Duration::from_nanos((bytes as u64).saturating_mul(u64::from(NANOS_PER_BYTE)))
+    Duration::from_nanos((bytes as u64).saturating_mul(NANOS_PER_BYTE))
 }
 
 /// How many bytes of sound fit into a time, in whole samples.
 pub fn bytes_within(time: Duration) -> usize {
     let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    whole_samples(usize::try_from(nanos / u64::from(NANOS_PER_BYTE)).unwrap_or(usize::MAX))
+    whole_samples(usize::try_from(nanos / NANOS_PER_BYTE).unwrap_or(usize::MAX))
 }
 
 /// The greatest number of bytes that is not more than `bytes` and does not split a sample.
