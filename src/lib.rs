@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod agent;
+pub mod api;
 pub mod call;
 pub mod client_addr;
 pub mod clock;
