@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod agent;
 pub mod audio;
+pub mod api;
 pub mod call;
 pub mod client_addr;
 pub mod clock;

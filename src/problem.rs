@@ -204,6 +204,11 @@ impl Problem {
         self.code
     }
 
+    /// The field a 422 names.
+    pub fn named_field(&self) -> Option<&str> {
+        self.field.as_ref().map(|fault| &*fault.field)
+    }
+
     /// The whole answer.
     pub fn response(&self) -> HttpResponse {
         let mut response = match &self.field {
