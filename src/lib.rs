@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod audio;
 pub mod call;
+pub mod cli;
 pub mod clock;
 pub mod id;
 pub mod key;
