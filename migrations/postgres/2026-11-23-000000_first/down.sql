@@ -1,0 +1,10 @@
+DROP TABLE audit;
+DROP TABLE topups;
+DROP TABLE ledger;
+DROP FUNCTION ledger_is_append_only();
+DROP TABLE transcript_lines;
+DROP TABLE calls;
+DROP TABLE nodes;
+DROP TABLE keys;
+DROP TABLE agents;
+DROP TABLE accounts;

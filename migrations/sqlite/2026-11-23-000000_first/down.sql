@@ -1,0 +1,9 @@
+DROP TABLE audit;
+DROP TABLE topups;
+DROP TABLE ledger;
+DROP TABLE transcript_lines;
+DROP TABLE calls;
+DROP TABLE nodes;
+DROP TABLE keys;
+DROP TABLE agents;
+DROP TABLE accounts;

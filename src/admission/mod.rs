@@ -1,0 +1,212 @@
+//! May this key start a call now?
+//!
+//! [`ask`] decides in one transaction, by the rule in [`rule`], and opens the call's row if the answer
+//! is yes. It knows nothing of HTTP: `session` turns a [`Refusal`] into a status. There is no cache of
+//! yes; what `registry` remembers of revoked keys only ever saves asking. Look next at
+//! `store::keys::lock_by_hash`.
+
+pub mod rule;
+
+use std::{fmt, sync::Arc};
+
+pub use rule::Refusal;
+
+use crate::{
+    agent::profile::Agent,
+    id::{AccountId, CallId, KeyId, NodeId},
+    key::{KeyHash, KeySuffix},
+    points::Seconds,
+    store::{
+        Conn, Store, StoreError, accounts, calls,
+        keys::{self, Standing},
+    },
+};
+
+/// A key that knocks.
+#[derive(Debug)]
+pub struct Ask {
+    /// Its hash.
+    pub hash: KeyHash,
+    /// What for.
+    pub intent: Intent,
+}
+
+/// What the asker would do with a yes.
+pub enum Intent {
+    /// Nothing: the handshake is faulty, or the node is draining, but a refusal comes first.
+    Probe,
+    /// Start a call.
+    Admit {
+        /// The new call.
+        call_id: CallId,
+        /// The process that will run it.
+        node_id: NodeId,
+        /// Milliseconds since 1970.
+        now_ms: i64,
+        /// Told when the call was admitted and nobody claimed it.
+        unclaimed: Unclaimed,
+    },
+}
+
+impl fmt::Debug for Intent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Probe => f.write_str("Probe"),
+            Self::Admit { call_id, .. } => write!(f, "Admit({call_id})"),
+        }
+    }
+}
+
+/// Told of a call that was admitted and lost on the way, so that it is settled at no charge. May be
+/// called from any thread, and for a call whose row was never committed.
+pub type Unclaimed = Arc<dyn Fn(CallId, AccountId) + Send + Sync>;
+
+/// The answer.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "made once per call, moved a few times, never kept")]
+pub enum Verdict {
+    /// No, for this reason; and which key it was, if it is known.
+    Refused(Refusal, Option<KeyId>),
+    /// A probe would have been admitted.
+    WouldAdmit,
+    /// Yes: the call's row is open, its seconds are held.
+    Admitted(Admitted),
+}
+
+/// An admitted call.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The call.
+    pub call_id: CallId,
+    /// The key that opened it.
+    pub key_id: KeyId,
+    /// What people see of the key.
+    pub suffix: KeySuffix,
+    /// Who pays.
+    pub account_id: AccountId,
+    /// Who answers.
+    pub agent: Agent,
+    /// What is reserved for the call: 1 to 60 seconds.
+    pub reserved: Seconds,
+    /// The duty to settle the call.
+    pub claim: Claim,
+}
+
+/// The duty to settle an admitted call. A client may vanish between the commit and the upgrade, and
+/// then the request's future is dropped with all it holds: dropping this unclaimed reports the call.
+#[must_use]
+pub struct Claim {
+    call: CallId,
+    account: AccountId,
+    unclaimed: Option<Unclaimed>,
+}
+
+impl Claim {
+    /// Takes the duty over: from now on the claimer settles the call.
+    pub fn take(mut self) {
+        self.unclaimed = None;
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some(unclaimed) = self.unclaimed.take() {
+            unclaimed(self.call, self.account);
+        }
+    }
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Claim({})", self.call)
+    }
+}
+
+/// Asks whether the key may start a call now; if so and so intended, starts it.
+///
+/// # Errors
+/// [`StoreError`] when the database could not be asked within five seconds: nobody is admitted then.
+pub async fn ask(store: &Store, ask: Ask) -> Result<Verdict, StoreError> {
+    let Ask { hash, intent } = ask;
+    match intent {
+        Intent::Probe => {
+            store
+                .read(move |conn| {
+                    let standing = keys::find_by_hash(conn, &hash)?;
+                    Ok(match decide(conn, &hash, standing)? {
+                        Ok(_) => Verdict::WouldAdmit,
+                        Err((refusal, key)) => Verdict::Refused(refusal, key),
+                    })
+                })
+                .await
+        }
+        Intent::Admit { call_id, node_id, now_ms, unclaimed } => {
+            store
+                .write(move |conn| {
+                    let standing = keys::lock_by_hash(conn, &hash)?;
+                    let (standing, reserved) = match decide(conn, &hash, standing)? {
+                        Ok(yes) => yes,
+                        Err((refusal, key)) => return Ok(Verdict::Refused(refusal, key)),
+                    };
+                    let Standing { key_id, suffix, agent, account, .. } = standing;
+                    calls::open(
+                        conn,
+                        &calls::Opening {
+                            id: call_id,
+                            account_id: account.id,
+                            agent_id: agent.id,
+                            key_id,
+                            node_id,
+                            started_at: now_ms,
+                            reserved,
+                        },
+                    )?;
+                    accounts::hold(conn, account.id, reserved)?;
+                    let claim =
+                        Claim { call: call_id, account: account.id, unclaimed: Some(unclaimed) };
+                    let account_id = account.id;
+                    Ok(Verdict::Admitted(Admitted {
+                        call_id,
+                        key_id,
+                        suffix,
+                        account_id,
+                        agent,
+                        reserved,
+                        claim,
+                    }))
+                })
+                .await
+        }
+    }
+}
+
+type Decision = Result<(Standing, Seconds), (Refusal, Option<KeyId>)>;
+
+/// Gathers what the rule asks for and lets it decide.
+fn decide(
+    conn: &mut Conn,
+    hash: &KeyHash,
+    standing: Option<Standing>,
+) -> Result<Decision, StoreError> {
+    // The look-up went by an index, byte by byte; what decides is this comparison, in constant time.
+    let Some(standing) = standing.filter(|standing| standing.hash == *hash) else {
+        return Ok(Err((Refusal::InvalidKey, None)));
+    };
+    let (agent, account) = (&standing.agent, &standing.account);
+    // Counted only where there is a cap to compare with: most calls have none.
+    let mut room = |cap: Option<i32>, agent| -> Result<bool, StoreError> {
+        let Some(cap) = cap else { return Ok(true) };
+        Ok(calls::count_live(conn, account.id, agent)? < i64::from(cap))
+    };
+    let facts = rule::Facts {
+        key_is_active: standing.key_is_active,
+        agent_is_on: agent.is_active && !standing.agent_is_deleted,
+        free: account.free(),
+        agent_has_room: room(agent.max_concurrent_calls, Some(agent.id))?,
+        account_has_room: room(account.max_concurrent_calls, None)?,
+    };
+    Ok(match rule::decide(&facts) {
+        Ok(reserved) => Ok((standing, reserved)),
+        Err(refusal) => Err((refusal, Some(standing.key_id))),
+    })
+}

@@ -1,0 +1,131 @@
+//! Accounts: whose points pay.
+//!
+//! `balance` is the sum of the account's ledger and `held` the sum of its live calls' reservations;
+//! the verbs that move either say so. The rules of how much may be held or charged are the ledger's.
+
+use diesel::prelude::*;
+
+use super::{
+    Conn, Page, StoreError,
+    lock::{Rows, locked},
+    schema::accounts,
+};
+use crate::{id::AccountId, points::Seconds};
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// What people call it.
+    pub name: String,
+    /// The sum of its ledger; never below zero.
+    pub balance: Seconds,
+    /// What live calls have reserved; never above `balance`.
+    pub held: Seconds,
+    /// Calls at once; `None`: no cap.
+    pub max_concurrent_calls: Option<i32>,
+    /// Milliseconds since 1970.
+    pub created_at: i64,
+}
+
+impl Account {
+    /// What is left for further calls: `balance - held`.
+    pub fn free(&self) -> Seconds {
+        Seconds(self.balance.0 - self.held.0)
+    }
+}
+
+/// Adds an account, with an empty ledger: `balance` and `held` are taken as zero.
+///
+/// # Errors
+/// [`StoreError`], also when the id is taken.
+pub fn insert(conn: &mut Conn, account: &Account) -> Result<(), StoreError> {
+    diesel::insert_into(accounts::table)
+        .values((
+            accounts::id.eq(account.id.to_string()),
+            accounts::name.eq(&account.name),
+            accounts::balance_seconds.eq(0),
+            accounts::held_seconds.eq(0),
+            accounts::max_concurrent_calls.eq(account.max_concurrent_calls),
+            accounts::created_at.eq(account.created_at),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// The account, if there is one.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn get(conn: &mut Conn, id: AccountId) -> Result<Option<Account>, StoreError> {
+    Ok(accounts::table.find(id.to_string()).first(conn).optional()?)
+}
+
+/// The account, locked until the transaction ends.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn lock(conn: &mut Conn, id: AccountId) -> Result<Option<Account>, StoreError> {
+    let query = accounts::table.find(id.to_string());
+    Ok(locked(query, Rows).get_result(conn).optional()?)
+}
+
+/// Accounts, newest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn list(conn: &mut Conn, page: Page<AccountId>) -> Result<Vec<Account>, StoreError> {
+    Ok(accounts::table
+        .filter(accounts::id.lt(page.before()))
+        .order(accounts::id.desc())
+        .limit(page.limit)
+        .load(conn)?)
+}
+
+/// Sets name and cap; `false` if there is no such account.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn update(
+    conn: &mut Conn,
+    id: AccountId,
+    name: &str,
+    max_concurrent_calls: Option<i32>,
+) -> Result<bool, StoreError> {
+    let changed = diesel::update(accounts::table.find(id.to_string()))
+        .set((accounts::name.eq(name), accounts::max_concurrent_calls.eq(max_concurrent_calls)))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
+/// Holds `seconds` more for a live call; the caller has locked the account and found them free.
+///
+/// # Errors
+/// [`StoreError`], also when they were not free: the database checks it too.
+pub fn hold(conn: &mut Conn, id: AccountId, seconds: Seconds) -> Result<(), StoreError> {
+    diesel::update(accounts::table.find(id.to_string()))
+        .set(accounts::held_seconds.eq(accounts::held_seconds + seconds.0))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Adds `credit` (negative for a charge) to the balance and releases `released` of what is held. The
+/// caller has locked the account and writes the ledger's row in the same transaction.
+///
+/// # Errors
+/// [`StoreError`], also when it would leave less than is held: the database checks it too.
+pub fn book(
+    conn: &mut Conn,
+    id: AccountId,
+    credit: Seconds,
+    released: Seconds,
+) -> Result<(), StoreError> {
+    diesel::update(accounts::table.find(id.to_string()))
+        .set((
+            accounts::balance_seconds.eq(accounts::balance_seconds + credit.0),
+            accounts::held_seconds.eq(accounts::held_seconds - released.0),
+        ))
+        .execute(conn)?;
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! What happens to a live call's row: opened, recognised, extended, written to, closed.
+//!
+//! These are the verbs of admission and of the ledger, which hold the locks and make the sums. What
+//! people look at is in [`super`].
+
+use diesel::{dsl::max, prelude::*};
+
+use crate::{
+    call::event::{EndReason, TranscriptLine},
+    id::{AccountId, AgentId, CallId, KeyId, NodeId},
+    points::Seconds,
+    store::{
+        Conn, StoreError,
+        lock::{Rows, locked},
+        schema::{calls, transcript_lines},
+    },
+};
+
+/// A call at its admission.
+#[derive(Debug, Clone, Copy)]
+pub struct Opening {
+    /// Its id.
+    pub id: CallId,
+    /// Who pays.
+    pub account_id: AccountId,
+    /// Who answers.
+    pub agent_id: AgentId,
+    /// What opened it.
+    pub key_id: KeyId,
+    /// The process that runs it.
+    pub node_id: NodeId,
+    /// Now, in milliseconds since 1970.
+    pub started_at: i64,
+    /// What is reserved for it; the caller holds as much on the account, in the same transaction.
+    pub reserved: Seconds,
+}
+
+/// Opens the row of a call.
+///
+/// # Errors
+/// [`StoreError`], also when the id is taken.
+pub fn open(conn: &mut Conn, call: &Opening) -> Result<(), StoreError> {
+    diesel::insert_into(calls::table)
+        .values((
+            calls::id.eq(call.id.to_string()),
+            calls::account_id.eq(call.account_id.to_string()),
+            calls::agent_id.eq(call.agent_id.to_string()),
+            calls::key_id.eq(call.key_id.to_string()),
+            calls::node_id.eq(call.node_id.to_string()),
+            calls::started_at.eq(call.started_at),
+            calls::reserved_seconds.eq(call.reserved.0),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// A live call, as its settlement needs it.
+#[derive(Debug, Clone, Copy, Queryable, Selectable)]
+#[diesel(table_name = calls)]
+pub struct LiveCall {
+    /// Who pays.
+    pub account_id: AccountId,
+    /// The process that runs it.
+    pub node_id: NodeId,
+    /// When it was admitted, in milliseconds since 1970.
+    pub started_at: i64,
+    /// When its talk time began, on its node's clock; `None`: not recognised, as far as is written.
+    pub talk_started_at: Option<i64>,
+    /// What is reserved for it.
+    #[diesel(column_name = reserved_seconds)]
+    pub reserved: Seconds,
+}
+
+/// The call if it is live, locked until the transaction ends; lock its account before.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn lock_live(conn: &mut Conn, id: CallId) -> Result<Option<LiveCall>, StoreError> {
+    let query = calls::table
+        .filter(calls::id.eq(id.to_string()))
+        .filter(calls::ended_at.is_null())
+        .select(LiveCall::as_select());
+    Ok(locked(query, Rows).get_result(conn).optional()?)
+}
+
+/// Sets what is reserved for a call; the caller has locked it and holds the difference.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn reserve(conn: &mut Conn, id: CallId, reserved: Seconds) -> Result<(), StoreError> {
+    diesel::update(calls::table.find(id.to_string()))
+        .set(calls::reserved_seconds.eq(reserved.0))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// What is known of a call once its dialect is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recognition {
+    /// The dialect.
+    pub dialect: String,
+    /// The caller, as the provider tells.
+    pub from: Option<String>,
+    /// Who was called, as the provider tells.
+    pub to: Option<String>,
+    /// When talk time began, in milliseconds on the node's clock.
+    pub talk_started_at: i64,
+}
+
+/// Writes that a call was recognised; `false` if it is not live (any more).
+///
+/// # Errors
+/// [`StoreError`].
+pub fn recognise(conn: &mut Conn, id: CallId, seen: &Recognition) -> Result<bool, StoreError> {
+    let changed = diesel::update(calls::table.find(id.to_string()))
+        .filter(calls::ended_at.is_null())
+        .set((
+            calls::dialect.eq(&seen.dialect),
+            calls::from_number.eq(seen.from.as_deref()),
+            calls::to_number.eq(seen.to.as_deref()),
+            calls::talk_started_at.eq(seen.talk_started_at),
+        ))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
+/// Appends to a call's transcript. `lines` begin at position `first` of the whole transcript; those
+/// already written are passed over, so that the same lines may come again.
+///
+/// # Errors
+/// [`StoreError`], also when there is no such call.
+pub fn append_transcript(
+    conn: &mut Conn,
+    id: CallId,
+    first: i32,
+    lines: &[TranscriptLine],
+) -> Result<(), StoreError> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let last: Option<i32> = transcript_lines::table
+        .filter(transcript_lines::call_id.eq(id.to_string()))
+        .select(max(transcript_lines::seq))
+        .first(conn)?;
+    for (seq, line) in (first..).zip(lines).filter(|(seq, _)| Some(*seq) > last) {
+        let line = serde_json::to_string(line).map_err(StoreError::failed)?;
+        diesel::insert_into(transcript_lines::table)
+            .values((
+                transcript_lines::call_id.eq(id.to_string()),
+                transcript_lines::seq.eq(seq),
+                transcript_lines::line.eq(line),
+            ))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Ends a live call's row. The caller has locked account and call, and books the charge and the
+/// release in the same transaction.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn close(
+    conn: &mut Conn,
+    id: CallId,
+    ended_at: i64,
+    reason: EndReason,
+    billed: Seconds,
+) -> Result<(), StoreError> {
+    diesel::update(calls::table.find(id.to_string()))
+        .set((
+            calls::ended_at.eq(ended_at),
+            calls::end_reason.eq(reason.as_str()),
+            calls::billed_seconds.eq(billed.0),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// The node's live calls that somebody asked to end, and the reason asked for.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn ends_requested(
+    conn: &mut Conn,
+    node: NodeId,
+) -> Result<Vec<(CallId, EndReason)>, StoreError> {
+    Ok(calls::table
+        .filter(calls::node_id.eq(node.to_string()))
+        .filter(calls::ended_at.is_null())
+        .filter(calls::end_requested.is_not_null())
+        .select((calls::id, calls::end_requested.assume_not_null()))
+        .load(conn)?)
+}
+
+/// The node's calls that have not ended.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn live_of_node(conn: &mut Conn, node: NodeId) -> Result<Vec<(CallId, AccountId)>, StoreError> {
+    Ok(calls::table
+        .filter(calls::node_id.eq(node.to_string()))
+        .filter(calls::ended_at.is_null())
+        .order(calls::id.asc())
+        .select((calls::id, calls::account_id))
+        .load(conn)?)
+}

@@ -1,0 +1,233 @@
+//! Calls: one row each, from admission to settlement, and for ever after.
+//!
+//! A row without `ended_at` is a live call; its `reserved` seconds are part of what its account holds.
+//! Who may open one and what it costs in the end are decided in `admission` and `ledger`. What is said
+//! in a call is kept line by line, so that a long one can be written as it goes.
+
+mod live;
+
+use diesel::prelude::*;
+
+pub use live::{
+    LiveCall, Opening, Recognition, append_transcript, close, ends_requested, live_of_node,
+    lock_live, open, recognise, reserve,
+};
+
+use super::{
+    Conn, Page, StoreError,
+    schema::{agents, calls, keys, transcript_lines},
+};
+use crate::{
+    call::event::{EndReason, TranscriptLine},
+    id::{AccountId, AgentId, CallId, KeyId, NodeId},
+    points::Seconds,
+};
+
+/// A call, as it is kept. Times are milliseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Its id.
+    pub id: CallId,
+    /// Who pays.
+    pub account_id: AccountId,
+    /// Who answers.
+    pub agent_id: AgentId,
+    /// What opened it.
+    pub key_id: KeyId,
+    /// The process that runs it.
+    pub node_id: NodeId,
+    /// Its dialect; `None` until it is recognised.
+    pub dialect: Option<String>,
+    /// The caller, as the provider tells.
+    pub from: Option<String>,
+    /// Who was called, as the provider tells.
+    pub to: Option<String>,
+    /// When it was admitted.
+    pub started_at: i64,
+    /// When it ended; `None` while it is live.
+    pub ended_at: Option<i64>,
+    /// Why it ended.
+    pub end_reason: Option<EndReason>,
+    /// What it was charged.
+    pub billed_seconds: Option<Seconds>,
+    /// What was reserved for it last.
+    pub reserved_seconds: Seconds,
+    /// What was said, as far as it is written.
+    pub transcript: Vec<TranscriptLine>,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = calls)]
+struct Row {
+    id: CallId,
+    account_id: AccountId,
+    agent_id: AgentId,
+    key_id: KeyId,
+    node_id: NodeId,
+    dialect: Option<String>,
+    from_number: Option<String>,
+    to_number: Option<String>,
+    started_at: i64,
+    ended_at: Option<i64>,
+    end_reason: Option<EndReason>,
+    billed_seconds: Option<Seconds>,
+    reserved_seconds: Seconds,
+}
+
+impl Row {
+    fn with(self, transcript: Vec<TranscriptLine>) -> Call {
+        Call {
+            id: self.id,
+            account_id: self.account_id,
+            agent_id: self.agent_id,
+            key_id: self.key_id,
+            node_id: self.node_id,
+            dialect: self.dialect,
+            from: self.from_number,
+            to: self.to_number,
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            end_reason: self.end_reason,
+            billed_seconds: self.billed_seconds,
+            reserved_seconds: self.reserved_seconds,
+            transcript,
+        }
+    }
+}
+
+/// Which calls a list shows; the default shows all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CallFilter {
+    /// Live ones, or ended ones.
+    pub live: Option<bool>,
+    /// Those of one agent.
+    pub agent_id: Option<AgentId>,
+    /// Those of one key.
+    pub key_id: Option<KeyId>,
+    /// Those of one account.
+    pub account_id: Option<AccountId>,
+}
+
+/// The call, if there is one.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn get(conn: &mut Conn, id: CallId) -> Result<Option<Call>, StoreError> {
+    let row: Option<Row> =
+        calls::table.find(id.to_string()).select(Row::as_select()).first(conn).optional()?;
+    let Some(row) = row else { return Ok(None) };
+    let transcript = transcript(conn, id)?;
+    Ok(Some(row.with(transcript)))
+}
+
+/// Calls, newest first, each with its transcript.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn list(
+    conn: &mut Conn,
+    filter: CallFilter,
+    page: Page<CallId>,
+) -> Result<Vec<Call>, StoreError> {
+    let mut query = calls::table
+        .filter(calls::id.lt(page.before()))
+        .order(calls::id.desc())
+        .limit(page.limit)
+        .select(Row::as_select())
+        .into_boxed();
+    if let Some(account) = filter.account_id {
+        query = query.filter(calls::account_id.eq(account.to_string()));
+    }
+    if let Some(agent) = filter.agent_id {
+        query = query.filter(calls::agent_id.eq(agent.to_string()));
+    }
+    if let Some(key) = filter.key_id {
+        query = query.filter(calls::key_id.eq(key.to_string()));
+    }
+    query = match filter.live {
+        Some(true) => query.filter(calls::ended_at.is_null()),
+        Some(false) => query.filter(calls::ended_at.is_not_null()),
+        None => query,
+    };
+    let rows: Vec<Row> = query.load(conn)?;
+    let mut listed = Vec::with_capacity(rows.len());
+    for row in rows {
+        let transcript = transcript(conn, row.id)?;
+        listed.push(row.with(transcript));
+    }
+    Ok(listed)
+}
+
+fn transcript(conn: &mut Conn, call: CallId) -> Result<Vec<TranscriptLine>, StoreError> {
+    Ok(transcript_lines::table
+        .filter(transcript_lines::call_id.eq(call.to_string()))
+        .order(transcript_lines::seq.asc())
+        .select(transcript_lines::line)
+        .load(conn)?)
+}
+
+/// The key's calls that have not ended.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn live_of_key(conn: &mut Conn, key: KeyId) -> Result<Vec<CallId>, StoreError> {
+    // The index of live calls begins with the account and the agent.
+    let owner: Option<(String, String)> = keys::table
+        .inner_join(agents::table)
+        .filter(keys::id.eq(key.to_string()))
+        .select((agents::account_id, agents::id))
+        .first(conn)
+        .optional()?;
+    let Some((account, agent)) = owner else { return Ok(Vec::new()) };
+    Ok(calls::table
+        .filter(calls::account_id.eq(account))
+        .filter(calls::agent_id.eq(agent))
+        .filter(calls::key_id.eq(key.to_string()))
+        .filter(calls::ended_at.is_null())
+        .order(calls::id.asc())
+        .select(calls::id)
+        .load(conn)?)
+}
+
+/// How many calls of an agent, or of its whole account, have not ended.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn count_live(
+    conn: &mut Conn,
+    account: AccountId,
+    agent: Option<AgentId>,
+) -> Result<i64, StoreError> {
+    let live = calls::table
+        .filter(calls::account_id.eq(account.to_string()))
+        .filter(calls::ended_at.is_null());
+    Ok(match agent {
+        Some(agent) => {
+            live.filter(calls::agent_id.eq(agent.to_string())).count().get_result(conn)?
+        }
+        None => live.count().get_result(conn)?,
+    })
+}
+
+/// Asks the nodes that run these calls to end them, for the first reason asked; those that have
+/// ended are left alone. Returns how many were asked.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn request_end(
+    conn: &mut Conn,
+    ids: &[CallId],
+    reason: EndReason,
+) -> Result<usize, StoreError> {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    let mut asked = 0;
+    for id in ids {
+        asked += diesel::update(calls::table.find(id.to_string()))
+            .filter(calls::ended_at.is_null())
+            .filter(calls::end_requested.is_null())
+            .set(calls::end_requested.eq(reason.as_str()))
+            .execute(conn)?;
+    }
+    Ok(asked)
+}

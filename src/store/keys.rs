@@ -1,0 +1,260 @@
+//! Keys: their hash, their suffix, and whether they still open calls.
+//!
+//! The raw key never comes here; the hash leaves only for the registry's memory of revoked keys. When a
+//! key was last used is read from its calls and costs no write. Whether a key may start a call now is
+//! decided in `admission`, from a [`Standing`].
+
+use diesel::prelude::*;
+
+use super::{
+    Conn, Page, StoreError,
+    accounts::Account,
+    agents,
+    lock::{KeyThenAccount, Rows, locked},
+    schema::{accounts, agents as agents_table, calls, keys},
+};
+use crate::{
+    agent::profile::Agent,
+    id::{AccountId, AgentId, KeyId},
+    key::{KeyHash, KeySuffix},
+};
+
+/// A key, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = keys)]
+pub struct Key {
+    /// Its id, which is public.
+    pub id: KeyId,
+    /// The one agent it opens calls to.
+    pub agent_id: AgentId,
+    /// The agent's account.
+    #[diesel(select_expression = agents_table::account_id)]
+    pub account_id: AccountId,
+    /// What people call it.
+    pub name: Option<String>,
+    /// The last eight characters of the secret.
+    pub suffix: KeySuffix,
+    /// Whether it opens calls; once false, for ever false.
+    pub is_active: bool,
+    /// Milliseconds since 1970.
+    pub created_at: i64,
+    /// When it was revoked.
+    pub revoked_at: Option<i64>,
+    /// How often it was used after it was revoked.
+    pub refused_uses: i64,
+    /// When it was last used after it was revoked.
+    pub last_refused_at: Option<i64>,
+    /// From which address that was.
+    pub last_refused_from: Option<String>,
+}
+
+/// A key, and what its calls say about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyView {
+    /// The key.
+    pub key: Key,
+    /// When its newest call started.
+    pub last_used_at: Option<i64>,
+    /// Its calls that have not ended.
+    pub live_calls: i64,
+}
+
+/// A key that has just been revoked, or was before.
+#[derive(Debug)]
+pub struct Revoked {
+    /// The key, revoked.
+    pub view: KeyView,
+    /// For the registry's memory.
+    pub hash: KeyHash,
+    /// Whether it was active until now.
+    pub newly: bool,
+}
+
+/// Everything that decides whether a key may start a call.
+#[derive(Debug)]
+pub struct Standing {
+    /// The key.
+    pub key_id: KeyId,
+    /// Its hash, to be compared in constant time with the one looked up.
+    pub hash: KeyHash,
+    /// Its suffix.
+    pub suffix: KeySuffix,
+    /// Whether it is not revoked.
+    pub key_is_active: bool,
+    /// Its agent.
+    pub agent: Agent,
+    /// Whether that agent is deleted.
+    pub agent_is_deleted: bool,
+    /// Who pays.
+    pub account: Account,
+}
+
+/// Uses of a revoked key, counted since the last time they were noted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedUses {
+    /// The key.
+    pub key_id: KeyId,
+    /// How many.
+    pub count: i64,
+    /// When the last one was, in milliseconds since 1970.
+    pub last_at: i64,
+    /// From which address the last one was.
+    pub last_from: String,
+}
+
+/// Adds an active key; `key.account_id` follows from the agent. `false` if there is no such agent, or
+/// it is deleted.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn insert(conn: &mut Conn, key: &Key, hash: &KeyHash) -> Result<bool, StoreError> {
+    if agents::lock(conn, key.agent_id)?.is_none() {
+        return Ok(false);
+    }
+    diesel::insert_into(keys::table)
+        .values((
+            keys::id.eq(key.id.to_string()),
+            keys::agent_id.eq(key.agent_id.to_string()),
+            keys::name.eq(key.name.as_deref()),
+            keys::hash.eq(hash.as_bytes().as_slice()),
+            keys::suffix.eq(key.suffix.as_str()),
+            keys::is_active.eq(true),
+            keys::created_at.eq(key.created_at),
+            keys::refused_uses.eq(0),
+        ))
+        .execute(conn)?;
+    Ok(true)
+}
+
+/// The key, if there is one.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn get(conn: &mut Conn, id: KeyId) -> Result<Option<KeyView>, StoreError> {
+    let key: Option<Key> = keys::table
+        .inner_join(agents_table::table)
+        .filter(keys::id.eq(id.to_string()))
+        .select(Key::as_select())
+        .first(conn)
+        .optional()?;
+    key.map(|key| view(conn, key)).transpose()
+}
+
+/// Keys, newest first; of one agent if asked.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn list(
+    conn: &mut Conn,
+    agent: Option<AgentId>,
+    page: Page<KeyId>,
+) -> Result<Vec<KeyView>, StoreError> {
+    let mut query = keys::table
+        .inner_join(agents_table::table)
+        .filter(keys::id.lt(page.before()))
+        .order(keys::id.desc())
+        .limit(page.limit)
+        .select(Key::as_select())
+        .into_boxed();
+    if let Some(agent) = agent {
+        query = query.filter(keys::agent_id.eq(agent.to_string()));
+    }
+    let keys: Vec<Key> = query.load(conn)?;
+    keys.into_iter().map(|key| view(conn, key)).collect()
+}
+
+/// The calls' side of a key, by two short index scans: a page is small, and this is no hot path.
+fn view(conn: &mut Conn, key: Key) -> Result<KeyView, StoreError> {
+    let last_used_at = calls::table
+        .filter(calls::key_id.eq(key.id.to_string()))
+        .order(calls::id.desc())
+        .select(calls::started_at)
+        .first(conn)
+        .optional()?;
+    let live_calls = calls::table
+        .filter(calls::account_id.eq(key.account_id.to_string()))
+        .filter(calls::agent_id.eq(key.agent_id.to_string()))
+        .filter(calls::key_id.eq(key.id.to_string()))
+        .filter(calls::ended_at.is_null())
+        .count()
+        .get_result(conn)?;
+    Ok(KeyView { key, last_used_at, live_calls })
+}
+
+/// Everything that decides whether the key of this hash may start a call.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn find_by_hash(conn: &mut Conn, hash: &KeyHash) -> Result<Option<Standing>, StoreError> {
+    Ok(standing(hash).first::<StandingRow>(conn).optional()?.map(Standing::from))
+}
+
+/// The same, with the key and its account locked until the transaction ends: the key cannot be
+/// revoked, nor the account's seconds be held by another call, before this one is decided.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn lock_by_hash(conn: &mut Conn, hash: &KeyHash) -> Result<Option<Standing>, StoreError> {
+    let row = locked(standing(hash), KeyThenAccount).get_result::<StandingRow>(conn).optional()?;
+    Ok(row.map(Standing::from))
+}
+
+type StandingRow = ((KeyId, KeyHash, KeySuffix, bool), agents::Row, Account);
+
+#[diesel::dsl::auto_type]
+fn standing<'a>(hash: &'a KeyHash) -> _ {
+    let bytes: &'a [u8] = hash.as_bytes();
+    let agent: <agents_table::table as Table>::AllColumns = agents_table::all_columns;
+    let account: <accounts::table as Table>::AllColumns = accounts::all_columns;
+    keys::table
+        .inner_join(agents_table::table.inner_join(accounts::table))
+        .filter(keys::hash.eq(bytes))
+        .select(((keys::id, keys::hash, keys::suffix, keys::is_active), agent, account))
+}
+
+impl From<StandingRow> for Standing {
+    fn from(((key_id, hash, suffix, key_is_active), agent, account): StandingRow) -> Self {
+        let agent_is_deleted = agent.deleted_at.is_some();
+        Self { key_id, hash, suffix, key_is_active, agent: agent.into(), agent_is_deleted, account }
+    }
+}
+
+/// Revokes a key, for ever; a revoked one is left as it is. `None` if there is no such key.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn revoke(conn: &mut Conn, id: KeyId, now: i64) -> Result<Option<Revoked>, StoreError> {
+    let query = keys::table.find(id.to_string()).select((keys::hash, keys::is_active));
+    let row: Option<(KeyHash, bool)> = locked(query, Rows).get_result(conn).optional()?;
+    let Some((hash, newly)) = row else { return Ok(None) };
+    if newly {
+        diesel::update(keys::table.find(id.to_string()))
+            .set((keys::is_active.eq(false), keys::revoked_at.eq(now)))
+            .execute(conn)?;
+    }
+    Ok(get(conn, id)?.map(|view| Revoked { view, hash, newly }))
+}
+
+/// Adds to what is remembered of uses after revocation; keys that do not exist are passed over.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn note_refused_uses(conn: &mut Conn, uses: &[RefusedUses]) -> Result<(), StoreError> {
+    for used in in_order(uses) {
+        diesel::update(keys::table.find(used.key_id.to_string()))
+            .set((
+                keys::refused_uses.eq(keys::refused_uses + used.count),
+                keys::last_refused_at.eq(used.last_at),
+                keys::last_refused_from.eq(&used.last_from),
+            ))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Two nodes that note the same keys must lock them in the same order.
+fn in_order(uses: &[RefusedUses]) -> Vec<&RefusedUses> {
+    let mut uses: Vec<_> = uses.iter().collect();
+    uses.sort_by_key(|used| used.key_id);
+    uses
+}

@@ -1,0 +1,196 @@
+//! The ledger: every second an account ever got or spent, in rows that are never changed.
+//!
+//! There is no verb to change a row, and the database refuses it too. `accounts.balance` is kept equal
+//! to the sum here by writing both in one transaction. How much a call is charged is decided in the
+//! module `ledger` above; the name is the same because it is the same book.
+
+use diesel::prelude::*;
+
+use super::{
+    Conn, Page, StoreError, accounts,
+    schema::{ledger, topups},
+};
+use crate::{
+    id::{AccountId, CallId, LedgerId},
+    points::Seconds,
+};
+
+/// What a row of the ledger is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// Seconds bought: positive.
+    TopUp,
+    /// A call's charge: negative.
+    Call,
+    /// A correction, of either sign.
+    Adjustment,
+}
+
+impl EntryKind {
+    /// The kind's name in the API and the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TopUp => "topup",
+            Self::Call => "call",
+            Self::Adjustment => "adjustment",
+        }
+    }
+
+    pub(super) fn from_stored(text: &str) -> Option<Self> {
+        [Self::TopUp, Self::Call, Self::Adjustment].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// A row of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Entry {
+    /// Its id.
+    pub id: LedgerId,
+    /// Whose it is.
+    pub account_id: AccountId,
+    /// What it is for.
+    pub kind: EntryKind,
+    /// How much; negative for a charge.
+    pub seconds: Seconds,
+    /// The call that was charged.
+    pub call_id: Option<CallId>,
+    /// What the operator wrote beside it.
+    pub note: Option<String>,
+    /// Milliseconds since 1970.
+    pub created_at: i64,
+}
+
+/// A wish to top an account up.
+#[derive(Debug, Clone)]
+pub struct TopUp {
+    /// The id of the new row.
+    pub entry_id: LedgerId,
+    /// Whose account.
+    pub account_id: AccountId,
+    /// How much; more than zero.
+    pub seconds: Seconds,
+    /// What to write beside it.
+    pub note: Option<String>,
+    /// Hash of the idempotency key: the same again, per account, makes no second row.
+    pub idempotency_hash: [u8; 32],
+    /// Hash of what was asked, to tell "the same again" from "something else under the same key".
+    pub body_hash: [u8; 32],
+    /// Milliseconds since 1970.
+    pub now: i64,
+}
+
+/// What became of a [`TopUp`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TopUpOutcome {
+    /// This row was made.
+    Made(Entry),
+    /// The same was asked before, and this row made then.
+    Same(Entry),
+    /// Something else was asked before under the same idempotency key.
+    Conflict,
+    /// There is no such account.
+    NoAccount,
+    /// The balance would not fit into 64 bits.
+    OutOfRange,
+}
+
+/// An account's rows, newest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn list(
+    conn: &mut Conn,
+    account: AccountId,
+    page: Page<LedgerId>,
+) -> Result<Vec<Entry>, StoreError> {
+    Ok(ledger::table
+        .filter(ledger::account_id.eq(account.to_string()))
+        .filter(ledger::id.lt(page.before()))
+        .order(ledger::id.desc())
+        .limit(page.limit)
+        .load(conn)?)
+}
+
+/// Tops an account up, once per idempotency key.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn top_up(conn: &mut Conn, wish: &TopUp) -> Result<TopUpOutcome, StoreError> {
+    // The account's lock also orders two requests with the same idempotency key.
+    let Some(account) = accounts::lock(conn, wish.account_id)? else {
+        return Ok(TopUpOutcome::NoAccount);
+    };
+    let before: Option<(Vec<u8>, String)> = topups::table
+        .find((wish.account_id.to_string(), wish.idempotency_hash.as_slice()))
+        .select((topups::body_hash, topups::ledger_id))
+        .first(conn)
+        .optional()?;
+    if let Some((body_hash, entry_id)) = before {
+        if body_hash != wish.body_hash {
+            return Ok(TopUpOutcome::Conflict);
+        }
+        return Ok(TopUpOutcome::Same(ledger::table.find(entry_id).first(conn)?));
+    }
+    if account.balance.0.checked_add(wish.seconds.0).is_none() {
+        return Ok(TopUpOutcome::OutOfRange);
+    }
+    let entry = Entry {
+        id: wish.entry_id,
+        account_id: wish.account_id,
+        kind: EntryKind::TopUp,
+        seconds: wish.seconds,
+        call_id: None,
+        note: wish.note.clone(),
+        created_at: wish.now,
+    };
+    insert(conn, &entry)?;
+    diesel::insert_into(topups::table)
+        .values((
+            topups::account_id.eq(wish.account_id.to_string()),
+            topups::idempotency_hash.eq(wish.idempotency_hash.as_slice()),
+            topups::body_hash.eq(wish.body_hash.as_slice()),
+            topups::ledger_id.eq(wish.entry_id.to_string()),
+        ))
+        .execute(conn)?;
+    accounts::book(conn, wish.account_id, wish.seconds, Seconds(0))?;
+    Ok(TopUpOutcome::Made(entry))
+}
+
+/// Writes the charge of a call: `seconds`, more than zero, as a negative row. The caller books it on
+/// the account in the same transaction.
+///
+/// # Errors
+/// [`StoreError`], also when the call was charged before.
+pub fn charge(
+    conn: &mut Conn,
+    account: AccountId,
+    call: CallId,
+    seconds: Seconds,
+    now: i64,
+) -> Result<(), StoreError> {
+    let entry = Entry {
+        id: LedgerId::new(),
+        account_id: account,
+        kind: EntryKind::Call,
+        seconds: Seconds(-seconds.0),
+        call_id: Some(call),
+        note: None,
+        created_at: now,
+    };
+    insert(conn, &entry)
+}
+
+fn insert(conn: &mut Conn, entry: &Entry) -> Result<(), StoreError> {
+    diesel::insert_into(ledger::table)
+        .values((
+            ledger::id.eq(entry.id.to_string()),
+            ledger::account_id.eq(entry.account_id.to_string()),
+            ledger::kind.eq(entry.kind.as_str()),
+            ledger::seconds.eq(entry.seconds.0),
+            ledger::call_id.eq(entry.call_id.map(|id| id.to_string())),
+            ledger::note.eq(entry.note.as_deref()),
+            ledger::created_at.eq(entry.created_at),
+        ))
+        .execute(conn)?;
+    Ok(())
+}

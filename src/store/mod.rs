@@ -1,0 +1,121 @@
+//! The database's one home: SQLite or PostgreSQL behind the same verbs.
+//!
+//! Each table has a file with domain verbs that take and give domain types; nobody above sees diesel,
+//! and nobody here knows a request, a socket or a rule of admission. [`Store::write`] runs verbs in one
+//! durable transaction, [`Store::read`] without one; both run them on threads that may block, inside
+//! the caller's log span. Look next at [`keys`] and [`calls`], which admission and the ledger use.
+//!
+//! **The order of locks.** Whoever locks more than one row locks in this order: node, key, agent,
+//! account, calls by rising id. Work handed to [`Store::write`] runs once and is not repeated after a
+//! deadlock, so the order is what keeps PostgreSQL free of them.
+
+pub mod accounts;
+pub mod agents;
+pub mod audit;
+pub mod calls;
+mod column;
+mod conn;
+mod error;
+pub mod keys;
+pub mod ledger;
+mod lock;
+mod migrate;
+pub mod nodes;
+mod open;
+mod page;
+mod read;
+mod schema;
+mod write;
+
+use std::{sync::Arc, time::Duration};
+
+pub use conn::{Backend, Conn};
+pub use error::{Cause, StoreError};
+pub use page::Page;
+
+use open::Connector;
+
+/// How long [`Store::read`] and [`Store::write`] wait for an answer before they give up.
+const PATIENCE: Duration = Duration::from_millis(4_500);
+
+/// A handle on the database; clones share its connections.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    backend: Backend,
+    readers: read::Readers,
+    writers: write::Writers,
+}
+
+impl Store {
+    /// Connects and runs the pending migrations. Blocks; call it before the server runs.
+    ///
+    /// `url` is `sqlite://PATH` (the file is made, readable by its owner only) or `postgres://…`.
+    ///
+    /// # Errors
+    /// When the url is neither, the database cannot be reached, or a migration fails. No message
+    /// holds the url's password.
+    pub fn open(url: &str) -> Result<Self, StoreError> {
+        let connector = Connector::parse(url)?;
+        let mut first = connector.writer()?;
+        migrate::run(&mut first)?;
+        let readers = read::Readers::new(connector.clone())?;
+        let backend = connector.backend();
+        let writers = write::Writers::start(connector, first)?;
+        Ok(Self { inner: Arc::new(Inner { backend, readers, writers }) })
+    }
+
+    /// Which database this is.
+    pub fn backend(&self) -> Backend {
+        self.inner.backend
+    }
+
+    /// Runs `work` on a connection that refuses to write, outside any transaction: each statement
+    /// sees what was committed before it began.
+    ///
+    /// # Errors
+    /// What `work` returns; [`StoreError::Unavailable`] when no connection is to be had or no answer
+    /// came within five seconds; [`StoreError::Failed`] when `work` panicked.
+    pub async fn read<T, E>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        in_time(self.inner.readers.run(work)).await
+    }
+
+    /// Runs `work` in one transaction, which is durable before the answer comes. An error or a panic
+    /// of `work` undoes what it did, and nothing else. If the future is dropped, work that has not
+    /// begun never does; work that has may still be committed, so whoever must not lose the answer
+    /// puts what undoes it into the answer's `Drop`.
+    ///
+    /// # Errors
+    /// What `work` returns; [`StoreError::Unavailable`] when the transaction could not be begun or
+    /// committed, or no answer came within five seconds (then it may or may not have happened);
+    /// [`StoreError::Failed`] when `work` panicked.
+    pub async fn write<T, E>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        in_time(self.inner.writers.run(work)).await
+    }
+}
+
+async fn in_time<T, E: From<StoreError>>(
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(answer) => answer,
+        Err(_) => Err(StoreError::unavailable("no answer in time").into()),
+    }
+}

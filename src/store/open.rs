@@ -1,0 +1,182 @@
+//! From a url to a connection that is set up as every connection must be.
+//!
+//! Durability, timeouts and the file's permissions are settled here, once. A url may hold a password:
+//! it is never printed, and neither is anything that the client library says about a url that it could
+//! not take apart, since that may hold a piece of it.
+
+use std::{fs::OpenOptions, io::ErrorKind, path::Path};
+
+use diesel::{
+    Connection as _, ConnectionError, PgConnection, SqliteConnection, connection::SimpleConnection,
+};
+
+use super::{Backend, Conn, StoreError};
+
+/// WAL and FULL: a commit is on the disk before it is answered, and readers never wait for a writer.
+const SQLITE_SET_UP: &str = "PRAGMA busy_timeout = 3000; PRAGMA journal_mode = WAL; \
+     PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+
+const SQLITE_READER: &str = "PRAGMA query_only = ON;";
+
+/// Everything ends before `Store` loses patience. A stopped node that holds a row's lock loses its
+/// transaction before those who wait for the lock lose theirs. A server set to answer commits before
+/// they are on the disk is overruled; one that does even more is left alone.
+const POSTGRES_SET_UP: &str = "SET idle_in_transaction_session_timeout = '2s'; \
+     SET lock_timeout = '3s'; SET statement_timeout = '4s'; \
+     SELECT set_config('synchronous_commit', 'on', false) \
+     WHERE current_setting('synchronous_commit') = 'off';";
+
+const POSTGRES_READER: &str = "SET default_transaction_read_only = on;";
+
+/// What a lost server or network costs at most: libpq's own waits have no end by default.
+const POSTGRES_WAITS: [(&str, &str); 5] = [
+    ("connect_timeout", "2"),
+    ("tcp_user_timeout", "4000"),
+    ("keepalives_idle", "5"),
+    ("keepalives_interval", "2"),
+    ("keepalives_count", "2"),
+];
+
+/// Where the database is, and how to connect to it.
+#[derive(Clone)]
+pub(super) struct Connector {
+    backend: Backend,
+    /// A path or a url with a password perhaps: the reason why this has no `Debug`.
+    target: String,
+}
+
+impl Connector {
+    pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
+        if let Some(path) = url.strip_prefix("sqlite://") {
+            // SQLite itself would take these for something else than a file.
+            if path.is_empty() || path.starts_with(':') || path.starts_with("file:") {
+                return Err(StoreError::failed("sqlite:// needs the path of a file"));
+            }
+            return Ok(Self { backend: Backend::Sqlite, target: path.to_owned() });
+        }
+        let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
+        let Some(rest) = rest else {
+            return Err(StoreError::failed("a database url begins with sqlite:// or postgres://"));
+        };
+        let place = rest.split('?').next().unwrap_or_default();
+        let authority = place.split('/').next().unwrap_or_default();
+        if place.matches('@').count() != authority.matches('@').count()
+            || authority.matches('@').count() > 1
+            || (rest.matches('?').count() > 1)
+        {
+            return Err(StoreError::failed(
+                "in a postgres:// url, any of @ / ? : in user name or password is written as \
+                 %40 %2F %3F %3A",
+            ));
+        }
+        let mut target = url.to_owned();
+        for (name, value) in POSTGRES_WAITS {
+            if !rest.contains(&format!("{name}=")) {
+                let separator = if target.contains('?') { '&' } else { '?' };
+                target.push_str(&format!("{separator}{name}={value}"));
+            }
+        }
+        Ok(Self { backend: Backend::Postgres, target })
+    }
+
+    pub(super) fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// A connection for `Store::write`.
+    pub(super) fn writer(&self) -> Result<Conn, StoreError> {
+        self.connect("")
+    }
+
+    /// A connection for `Store::read`, which refuses to write.
+    pub(super) fn reader(&self) -> Result<Conn, StoreError> {
+        self.connect(match self.backend {
+            Backend::Sqlite => SQLITE_READER,
+            Backend::Postgres => POSTGRES_READER,
+        })
+    }
+
+    fn connect(&self, extra: &str) -> Result<Conn, StoreError> {
+        match self.backend {
+            Backend::Sqlite => {
+                let path = Path::new(&self.target);
+                make_private(path).map_err(|error| {
+                    StoreError::failed(format!("cannot open {}: {error}", path.display()))
+                })?;
+                let mut conn =
+                    SqliteConnection::establish(&self.target).map_err(StoreError::unavailable)?;
+                conn.batch_execute(SQLITE_SET_UP)?;
+                conn.batch_execute(extra)?;
+                Ok(Conn::Sqlite(conn))
+            }
+            Backend::Postgres => {
+                let mut conn = PgConnection::establish(&self.target).map_err(|e| said(&e))?;
+                conn.batch_execute(POSTGRES_SET_UP)?;
+                conn.batch_execute(extra)?;
+                Ok(Conn::Postgres(conn))
+            }
+        }
+    }
+}
+
+/// What libpq says of a server is worth reading, and holds no password; what it says of a url may.
+fn said(error: &ConnectionError) -> StoreError {
+    match error.to_string() {
+        text if text.starts_with("connection to server") => StoreError::unavailable(text),
+        text if text.starts_with("could not translate host name") => {
+            StoreError::unavailable("the database's host name is not known")
+        }
+        _ => StoreError::unavailable("the postgres:// url is not one that libpq understands"),
+    }
+}
+
+/// Makes the file before SQLite does, so that nobody else can ever read it; SQLite gives its `-wal`
+/// and `-shm` the same permissions.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(url: &str) -> String {
+        Connector::parse(url).err().map(|e| e.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_url_is_a_path_or_a_server() {
+        for wrong in ["", "upvoot.db", "mysql://x", "sqlite://", "sqlite://:memory:"] {
+            assert!(!refused(wrong).is_empty(), "{wrong}");
+        }
+        assert_eq!(refused("sqlite://upvoot.db"), "");
+        assert_eq!(refused("sqlite:///var/lib/upvoot.db"), "");
+        assert_eq!(refused("postgres://u:p%40ss@host:5432/db?sslmode=require"), "");
+        assert_eq!(refused("postgresql:///db?host=/run/postgresql"), "");
+    }
+
+    #[test]
+    fn a_password_that_would_be_taken_apart_is_refused_without_being_shown() {
+        for wrong in
+            ["postgres://u:hush@hush@host/db", "postgres://u:hu/sh@host/db", "postgres://u:h?sh?@h"]
+        {
+            let said = refused(wrong);
+            assert!(said.contains("%40") && !said.contains("sh@") && !said.contains("hush"));
+        }
+    }
+
+    #[test]
+    fn waits_are_bounded_unless_the_url_says_otherwise() {
+        let plain = Connector::parse("postgres://h/db").unwrap().target;
+        assert!(plain.starts_with("postgres://h/db?connect_timeout=2&"));
+        let own = Connector::parse("postgres://h/db?connect_timeout=9").unwrap().target;
+        assert_eq!(own.matches("connect_timeout").count(), 1);
+    }
+}

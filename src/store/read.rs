@@ -1,0 +1,96 @@
+//! Reading: a pool of connections that refuse to write, used on threads that may block.
+//!
+//! Waiting for a connection costs no thread: as many reads run as there are connections, the others
+//! wait as futures. A connection is asked whether it is alive only after an error or a rest, so that a
+//! busy pool pays nothing for it.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
+};
+
+use diesel::r2d2::{ManageConnection, NopErrorHandler, Pool, R2D2Connection as _};
+use tokio::sync::Semaphore;
+use tracing::Span;
+
+use super::{Backend, Conn, StoreError, open::Connector};
+
+/// r2d2 waits for 30 s unless told otherwise.
+const WAIT_FOR_CONNECTION: Duration = Duration::from_secs(2);
+/// A connection that rested longer is asked whether it is still there.
+const FRESH: Duration = Duration::from_secs(1);
+
+pub(super) struct Readers {
+    pool: Pool<Connector>,
+    permits: Semaphore,
+}
+
+/// A pooled connection, and what is known of its health.
+pub(super) struct Reader {
+    conn: Conn,
+    /// When it last did its work; `None` after an error.
+    well_at: Option<Instant>,
+}
+
+impl ManageConnection for Connector {
+    type Connection = Reader;
+    type Error = StoreError;
+
+    fn connect(&self) -> Result<Reader, StoreError> {
+        Ok(Reader { conn: self.reader()?, well_at: Some(Instant::now()) })
+    }
+
+    fn is_valid(&self, reader: &mut Reader) -> Result<(), StoreError> {
+        if reader.well_at.is_none_or(|at| at.elapsed() > FRESH) {
+            reader.conn.ping()?;
+        }
+        Ok(())
+    }
+
+    fn has_broken(&self, reader: &mut Reader) -> bool {
+        reader.conn.depth() != Some(0)
+    }
+}
+
+impl Readers {
+    pub(super) fn new(connector: Connector) -> Result<Self, StoreError> {
+        let size = match connector.backend() {
+            Backend::Sqlite => 4,
+            Backend::Postgres => 8,
+        };
+        let pool = Pool::builder()
+            .max_size(size)
+            .min_idle(Some(1))
+            .connection_timeout(WAIT_FOR_CONNECTION)
+            // Who wanted a connection reports that there is none; the pool's own words go to `log`.
+            .error_handler(Box::new(NopErrorHandler))
+            .build(connector)
+            .map_err(StoreError::unavailable)?;
+        Ok(Self { pool, permits: Semaphore::new(size as usize) })
+    }
+
+    pub(super) async fn run<T, E>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        let pool = self.pool.clone();
+        let span = Span::current();
+        let job = move || {
+            let _inside = span.entered();
+            let mut reader = pool.get().map_err(StoreError::unavailable)?;
+            let answer = catch_unwind(AssertUnwindSafe(|| work(&mut reader.conn)))
+                .unwrap_or_else(|_| Err(StoreError::failed("a read panicked").into()));
+            reader.well_at = answer.is_ok().then(Instant::now);
+            answer
+        };
+        match tokio::task::spawn_blocking(job).await {
+            Ok(answer) => answer,
+            Err(_) => Err(StoreError::unavailable("the process is stopping").into()),
+        }
+    }
+}

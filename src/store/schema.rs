@@ -1,0 +1,133 @@
+// @generated automatically by Diesel CLI.
+
+diesel::table! {
+    accounts (id) {
+        id -> Text,
+        name -> Text,
+        balance_seconds -> BigInt,
+        held_seconds -> BigInt,
+        max_concurrent_calls -> Nullable<Integer>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    agents (id) {
+        id -> Text,
+        account_id -> Text,
+        name -> Text,
+        engine -> Text,
+        greeting -> Text,
+        closing_phrase -> Text,
+        system_prompt -> Nullable<Text>,
+        language -> Text,
+        voice -> Nullable<Text>,
+        max_turns -> Nullable<Integer>,
+        max_duration_seconds -> Integer,
+        silence_timeout_seconds -> Integer,
+        max_concurrent_calls -> Nullable<Integer>,
+        is_active -> Bool,
+        created_at -> BigInt,
+        deleted_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    keys (id) {
+        id -> Text,
+        agent_id -> Text,
+        name -> Nullable<Text>,
+        hash -> Binary,
+        suffix -> Text,
+        is_active -> Bool,
+        created_at -> BigInt,
+        revoked_at -> Nullable<BigInt>,
+        refused_uses -> BigInt,
+        last_refused_at -> Nullable<BigInt>,
+        last_refused_from -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    nodes (id) {
+        id -> Text,
+        lease_until -> BigInt,
+        recorded_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    calls (id) {
+        id -> Text,
+        account_id -> Text,
+        agent_id -> Text,
+        key_id -> Text,
+        node_id -> Text,
+        dialect -> Nullable<Text>,
+        from_number -> Nullable<Text>,
+        to_number -> Nullable<Text>,
+        started_at -> BigInt,
+        talk_started_at -> Nullable<BigInt>,
+        ended_at -> Nullable<BigInt>,
+        end_reason -> Nullable<Text>,
+        end_requested -> Nullable<Text>,
+        reserved_seconds -> BigInt,
+        billed_seconds -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    transcript_lines (call_id, seq) {
+        call_id -> Text,
+        seq -> Integer,
+        line -> Text,
+    }
+}
+
+diesel::table! {
+    ledger (id) {
+        id -> Text,
+        account_id -> Text,
+        kind -> Text,
+        seconds -> BigInt,
+        call_id -> Nullable<Text>,
+        note -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    topups (account_id, idempotency_hash) {
+        account_id -> Text,
+        idempotency_hash -> Binary,
+        body_hash -> Binary,
+        ledger_id -> Text,
+    }
+}
+
+diesel::table! {
+    audit (id) {
+        id -> Text,
+        at -> BigInt,
+        actor -> Text,
+        action -> Text,
+        object -> Text,
+        account_id -> Nullable<Text>,
+        from_address -> Nullable<Text>,
+    }
+}
+
+diesel::joinable!(agents -> accounts (account_id));
+diesel::joinable!(keys -> agents (agent_id));
+
+diesel::allow_tables_to_appear_in_same_query!(
+    accounts,
+    agents,
+    audit,
+    calls,
+    keys,
+    ledger,
+    nodes,
+    topups,
+    transcript_lines
+);

@@ -1,0 +1,250 @@
+//! Writing: transactions on a few threads of their own, and several per commit where that helps.
+//!
+//! SQLite has one writer thread: while a commit waits for the disk, the next transactions queue up, and
+//! share the next commit; each runs in a savepoint, so that one that fails takes nobody along.
+//! PostgreSQL has several writers, one transaction each; it groups commits by itself. A panic ends the
+//! work that panicked and no more.
+
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use tokio::sync::oneshot;
+use tracing::Span;
+
+use super::{Backend, Conn, StoreError, open::Connector};
+
+/// How many transactions share a commit at most: it bounds how long the first waits for the last.
+const BATCH: usize = 64;
+/// How many transactions run at once on PostgreSQL.
+const POSTGRES_WRITERS: usize = 8;
+
+/// What a writer does, whatever it returns.
+trait Job: Send {
+    /// Whether somebody still waits for the answer.
+    fn is_wanted(&self) -> bool;
+    /// Does the work; `false` asks for it to be undone.
+    fn run(&mut self, conn: &mut Conn) -> bool;
+    /// Answers, once it is known what became of the transaction. Work that did not run, or whose
+    /// transaction was lost, is answered with that.
+    fn answer(self: Box<Self>, fate: Fate);
+}
+
+/// What became of a job's transaction.
+#[derive(Debug, Clone)]
+enum Fate {
+    /// The work ran, and was kept or undone as it asked.
+    Done,
+    /// It was lost, for this reason.
+    Lost(Arc<str>),
+}
+
+struct Work<F, T, E> {
+    work: Option<F>,
+    result: Option<Result<T, E>>,
+    answer: oneshot::Sender<Result<T, E>>,
+    span: Span,
+}
+
+impl<F, T, E> Job for Work<F, T, E>
+where
+    F: FnOnce(&mut Conn) -> Result<T, E> + Send,
+    T: Send,
+    E: From<StoreError> + Send,
+{
+    fn is_wanted(&self) -> bool {
+        !self.answer.is_closed()
+    }
+
+    fn run(&mut self, conn: &mut Conn) -> bool {
+        let Some(work) = self.work.take() else { return false };
+        let result = self.span.in_scope(|| catch_unwind(AssertUnwindSafe(|| work(conn))));
+        let result = result.unwrap_or_else(|_| Err(StoreError::failed("a write panicked").into()));
+        let keep = result.is_ok();
+        self.result = Some(result);
+        keep
+    }
+
+    fn answer(self: Box<Self>, fate: Fate) {
+        let result = match (fate, self.result) {
+            (Fate::Done, Some(result)) => result,
+            (Fate::Lost(reason), _) => Err(StoreError::unavailable(&*reason).into()),
+            (Fate::Done, None) => Err(StoreError::unavailable("the work did not run").into()),
+        };
+        // Nobody there any more: the answer is dropped, which undoes it if it knows how.
+        let _ = self.answer.send(result);
+    }
+}
+
+/// The handle: queues work. Dropping it lets the writers finish what is queued and end.
+pub(super) struct Writers {
+    queue: Arc<Queue>,
+}
+
+impl Writers {
+    /// Starts the writers; `first` is a connection that is already there.
+    pub(super) fn start(connector: Connector, first: Conn) -> Result<Self, StoreError> {
+        let (count, batch) = match connector.backend() {
+            Backend::Sqlite => (1, BATCH),
+            Backend::Postgres => (POSTGRES_WRITERS, 1),
+        };
+        let queue = Arc::new(Queue::default());
+        let writers = Self { queue: Arc::clone(&queue) };
+        let mut first = Some(first);
+        for _ in 0..count {
+            let mut writer =
+                Writer { connector: connector.clone(), conn: first.take(), batch: Vec::new() };
+            let queue = Arc::clone(&queue);
+            thread::Builder::new()
+                .name("store-writer".to_owned())
+                .spawn(move || {
+                    while queue.take(batch, &mut writer.batch) {
+                        writer.run_batch();
+                    }
+                })
+                .map_err(StoreError::unavailable)?;
+        }
+        Ok(writers)
+    }
+
+    pub(super) async fn run<T, E>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        self.queue.put(Box::new(Work {
+            work: Some(work),
+            result: None,
+            answer,
+            span: Span::current(),
+        }));
+        match answered.await {
+            Ok(answer) => answer,
+            Err(_) => Err(StoreError::unavailable("the writer is gone").into()),
+        }
+    }
+}
+
+impl Drop for Writers {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+/// Work that waits for a writer.
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Box<dyn Job>>,
+    closed: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // A queue is whole between any two of its operations, whoever panicked.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, job: Box<dyn Job>) {
+        self.lock().jobs.push_back(job);
+        self.changed.notify_one();
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for work and takes up to `most` of it; `false` when there will be none any more.
+    fn take(&self, most: usize, into: &mut Vec<Box<dyn Job>>) -> bool {
+        let mut waiting = self
+            .changed
+            .wait_while(self.lock(), |waiting| waiting.jobs.is_empty() && !waiting.closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        let count = waiting.jobs.len().min(most);
+        into.extend(waiting.jobs.drain(..count));
+        count > 0
+    }
+}
+
+/// One thread's part: its connection, and the work it has taken.
+struct Writer {
+    connector: Connector,
+    conn: Option<Conn>,
+    batch: Vec<Box<dyn Job>>,
+}
+
+impl Writer {
+    fn run_batch(&mut self) {
+        self.batch.retain(|job| job.is_wanted());
+        if self.batch.is_empty() {
+            return;
+        }
+        let fate = match self.transaction() {
+            Ok(()) => Fate::Done,
+            Err(error) => {
+                // Whatever is left of the transaction goes with the connection.
+                self.conn = None;
+                Fate::Lost(error.to_string().into())
+            }
+        };
+        for job in self.batch.drain(..) {
+            job.answer(fate.clone());
+        }
+    }
+
+    /// Runs the batch in one transaction; an error means that nothing of it was kept, or that
+    /// nobody can tell.
+    fn transaction(&mut self) -> Result<(), StoreError> {
+        let mut conn = self.begin()?;
+        let alone = self.batch.len() == 1;
+        let mut keep = false;
+        for job in &mut self.batch {
+            if !alone {
+                conn.begin_savepoint()?;
+            }
+            let depth = conn.depth();
+            keep = job.run(&mut conn);
+            if conn.depth() != depth || depth.is_none() {
+                return Err(StoreError::unavailable("the transaction was lost"));
+            }
+            match (alone, keep) {
+                (true, _) => {}
+                (false, true) => conn.commit()?,
+                (false, false) => conn.roll_back()?,
+            }
+        }
+        if alone && !keep {
+            conn.roll_back()?;
+        } else {
+            conn.commit()?;
+        }
+        self.conn = Some(conn);
+        Ok(())
+    }
+
+    /// A connection with a transaction begun. An old connection may have died at rest, which shows
+    /// when the transaction begins: then there is a new one, once.
+    fn begin(&mut self) -> Result<Conn, StoreError> {
+        if let Some(mut conn) = self.conn.take()
+            && conn.begin_write().is_ok()
+        {
+            return Ok(conn);
+        }
+        let mut conn = self.connector.writer()?;
+        conn.begin_write()?;
+        Ok(conn)
+    }
+}
