@@ -253,3 +253,80 @@ async fn a_line_that_breaks_says_so_last() {
     let heard = all(&mut dial(&address).await.unwrap()).await;
     assert_eq!(heard.last().unwrap().what, What::Closed(Some(1008)));
 }
+
+/// `upvoot call`, the real binary, with the address in its environment.
+async fn upvoot_call(url: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_upvoot"))
+        .arg("call")
+        .args(arguments)
+        .env("UPVOOT_CALL_URL", url)
+        .output()
+        .await
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8(said).unwrap();
+    assert!(!said.contains("00112233"), "{said}");
+    (output.status.code(), said)
+}
+
+/// The address as one types it.
+fn url(address: &Address) -> String {
+    format!("{address}").replace('…', &format!("voice/{KEY}"))
+}
+
+#[tokio::test]
+async fn the_status_of_upvoot_call_says_how_it_went() {
+    let refused = answers(&["HTTP/1.1 403 Forbidden\r\n\r\n{\"code\":\"key_revoked\"}"]).await;
+    let (status, said) = upvoot_call(&url(&refused), &[]).await;
+    assert_eq!(status, Some(3), "{said}");
+    assert!(said.contains("refused: 403 key_revoked"), "{said}");
+
+    let (status, said) = upvoot_call(&url(&answers(&["nonsense\r\n"]).await), &[]).await;
+    assert_eq!(status, Some(1), "{said}");
+
+    for (arguments, expected) in [
+        (&["--seconds", "0"][..], 2),
+        (&["--dialect", "morse"], 2),
+        (&["one", KEY], 2),
+        (&["--play", "/nonexistent/clip.wav"], 1),
+        (&["--save", "/nonexistent/clip.wav"], 1),
+    ] {
+        let (status, said) = upvoot_call("ws://127.0.0.1:1/voice/x", arguments).await;
+        assert_eq!(status, Some(expected), "{arguments:?}: {said}");
+    }
+    let (status, said) = upvoot_call(&format!("http://127.0.0.1/voice/{KEY}"), &[]).await;
+    assert_eq!(status, Some(2), "{said}");
+}
+
+#[tokio::test]
+async fn upvoot_call_saves_what_it_hears_and_ends_politely() {
+    let (address, serving) = server(|stream| async move {
+        let mut call = tokio_tungstenite::accept_async(stream).await.unwrap();
+        let sound = tone::chime().slice(..FRAME);
+        call.send(Frame::text(r#"{"type":"audio_start"}"#)).await.unwrap();
+        call.send(Frame::Binary(sound)).await.unwrap();
+        call.send(Frame::text(r#"{"type":"audio_end"}"#)).await.unwrap();
+        while let Some(Ok(frame)) = call.next().await {
+            if frame.is_text() {
+                let end = r#"{"type":"call_end","reason":"end_call"}"#;
+                call.send(Frame::text(end)).await.unwrap();
+                let normal = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+                call.close(Some(normal)).await.unwrap();
+            }
+        }
+    })
+    .await;
+    let directory = tempfile::tempdir().unwrap();
+    let reply = directory.path().join("reply.wav");
+    let arguments = ["--seconds", "1", "--save", reply.to_str().unwrap()];
+    let (status, said) = upvoot_call(&url(&address), &arguments).await;
+    assert_eq!(status, Some(0), "{said}");
+    for event in
+        ["audio_start", "audio_end    0.02 s", "call_end     end_call", "closed       1000"]
+    {
+        assert!(said.contains(event), "{event} is not in {said}");
+    }
+    let saved = upvoot::audio::wav::read(&std::fs::read(&reply).unwrap()).unwrap();
+    assert_eq!(saved, tone::chime().slice(..FRAME));
+    serving.await.unwrap();
+}
