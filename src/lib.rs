@@ -5,6 +5,7 @@ pub mod agent;
 pub mod audio;
 pub mod api;
 pub mod call;
+pub mod cli;
 pub mod client_addr;
 pub mod clock;
 pub mod dialect;
