@@ -82,23 +82,25 @@ impl EndReason {
         }
     }
 
+    /// Every reason, in the order of its number.
+    pub const ALL: [EndReason; 12] = [
+        EndReason::EndCall,
+        EndReason::AgentHangup,
+        EndReason::BalanceExhausted,
+        EndReason::MaxTurns,
+        EndReason::MaxDuration,
+        EndReason::Silence,
+        EndReason::Operator,
+        EndReason::KeyRevoked,
+        EndReason::Draining,
+        EndReason::Error,
+        EndReason::Hangup,
+        EndReason::NodeLost,
+    ];
+
     /// The reason read back from the store; `None` for any other text.
     pub fn from_stored(text: &str) -> Option<Self> {
-        const ALL: [EndReason; 12] = [
-            EndReason::EndCall,
-            EndReason::AgentHangup,
-            EndReason::BalanceExhausted,
-            EndReason::MaxTurns,
-            EndReason::MaxDuration,
-            EndReason::Silence,
-            EndReason::Operator,
-            EndReason::KeyRevoked,
-            EndReason::Draining,
-            EndReason::Error,
-            EndReason::Hangup,
-            EndReason::NodeLost,
-        ];
-        ALL.into_iter().find(|reason| reason.as_str() == text)
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
     }
 }
 
