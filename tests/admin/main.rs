@@ -13,5 +13,8 @@ mod health;
 mod keys;
 mod ledger;
 mod lists;
+mod main_path;
+#[path = "../support/postgres.rs"]
+mod postgres;
 mod refusals;
 mod schema;
