@@ -4,6 +4,8 @@
 //! since refusing must cost little. Nothing here sees a path or a value, so nothing here can repeat
 //! one; only a 422 names a field. Which code is due is decided by `session` and `api`.
 
+mod unread;
+
 use std::{borrow::Cow, fmt, future::Future};
 
 use actix_web::{
@@ -16,6 +18,8 @@ use actix_web::{
 };
 use bytes::Bytes;
 use serde::Serialize;
+
+pub use unread::close_unread;
 
 /// The media type of every refusal.
 pub const MEDIA_TYPE: &str = "application/problem+json";

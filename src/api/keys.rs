@@ -187,7 +187,7 @@ pub async fn get(context: Data<Context>, Id(id): Id<KeyId>) -> Answer {
 /// Revokes a key, for ever and at once. Calls in progress go on unless asked otherwise. A revoked key
 /// is left as it is, but its calls can still be ended this way.
 #[utoipa::path(post, path = "/api/keys/{id}/revoke", operation_id = "revoke_key", tag = "keys",
-    request_body(content = Option<Revocation>, description = "May be left out."),
+    request_body(content = Revocation, description = "May be left out."),
     responses((status = 200, description = "The key, revoked.", body = View)))]
 pub async fn revoke(
     context: Data<Context>,

@@ -11,10 +11,10 @@ use serde::Serialize;
 use utoipa::{
     Modify, OpenApi, ToSchema,
     openapi::{
-        Content, ContentBuilder, HttpMethod, Ref, Required,
+        Content, ContentBuilder, HttpMethod, Ref, RefOr, Required,
         path::{Operation, ParameterBuilder, ParameterIn},
         response::ResponseBuilder,
-        schema::{ObjectBuilder, SchemaType, Type},
+        schema::{ObjectBuilder, Schema, SchemaType, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -69,6 +69,9 @@ impl Modify for Common {
             .description(Some("The operator's token, UPVOOT_ADMIN_TOKEN."))
             .build();
         components.add_security_scheme("operator", SecurityScheme::Http(token));
+        for (name, schema) in &mut components.schemas {
+            all_there(name, schema);
+        }
         for (path, item) in &mut api.paths.paths {
             for (method, operation) in [
                 (HttpMethod::Get, &mut item.get),
@@ -81,6 +84,17 @@ impl Modify for Common {
                 }
             }
         }
+    }
+}
+
+/// What we answer with has all its fields, those too that are null. What we are asked with is told
+/// apart by allowing no other fields; and a problem names a field only when one is at fault.
+fn all_there(name: &str, schema: &mut RefOr<Schema>) {
+    if let RefOr::T(Schema::Object(object)) = schema
+        && object.additional_properties.is_none()
+        && name != "Problem"
+    {
+        object.required = object.properties.keys().cloned().collect();
     }
 }
 
@@ -99,6 +113,11 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
         parameter(operation, "limit", ParameterIn::Query, Type::Integer, limit);
         let cursor = "The `next_cursor` of the page before.";
         parameter(operation, "cursor", ParameterIn::Query, Type::String, cursor);
+    }
+    if path.ends_with("/revoke")
+        && let Some(RefOr::T(body)) = &mut operation.request_body
+    {
+        body.required = Some(Required::False);
     }
     let reads_body = has_body || *method == HttpMethod::Post;
     for (applies, status, description) in [
@@ -135,7 +154,7 @@ fn refusal(operation: &mut Operation, status: &str, description: &str) {
         ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let before = operation.responses.responses.get(status);
     let description = match before {
-        Some(utoipa::openapi::RefOr::T(response)) => response.description.clone(),
+        Some(RefOr::T(response)) => response.description.clone(),
         _ => description.to_owned(),
     };
     let response = ResponseBuilder::new().description(description).content(MEDIA_TYPE, content);

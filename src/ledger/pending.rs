@@ -4,7 +4,7 @@
 //! that would lose is what recovery makes good. The worker moves things from here into the store.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque, hash_map::Entry},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -123,19 +123,22 @@ pub(super) struct Waiting {
 pub(super) struct Settlements {
     ready: VecDeque<Waiting>,
     later: Vec<(Instant, Waiting)>,
-    /// Every call in `ready`, in `later`, or being written, by when it ended.
-    open: BTreeSet<(i64, CallId)>,
+    /// Every call in `ready`, in `later`, or being written, and when it ended on the node's clock.
+    open: HashMap<CallId, i64>,
     retry: Duration,
 }
 
 impl Settlements {
     pub(super) fn new(retry: Duration) -> Self {
-        Self { ready: VecDeque::new(), later: Vec::new(), open: BTreeSet::new(), retry }
+        Self { ready: VecDeque::new(), later: Vec::new(), open: HashMap::new(), retry }
     }
 
+    /// A second settlement of a call is dropped: the first says how long it lasted.
     pub(super) fn add(&mut self, ended_stamp: i64, settlement: Settlement) {
-        self.open.insert((ended_stamp, settlement.call_id));
-        self.ready.push_back(Waiting { settlement, ended_stamp, pause: self.retry });
+        if let Entry::Vacant(new) = self.open.entry(settlement.call_id) {
+            new.insert(ended_stamp);
+            self.ready.push_back(Waiting { settlement, ended_stamp, pause: self.retry });
+        }
     }
 
     /// The next to be written.
@@ -145,7 +148,7 @@ impl Settlements {
 
     /// It is written.
     pub(super) fn done(&mut self, waiting: &Waiting) {
-        self.open.remove(&(waiting.ended_stamp, waiting.settlement.call_id));
+        self.open.remove(&waiting.settlement.call_id);
     }
 
     /// It could not be written: again after a pause, which grows if the database refused this one
@@ -178,7 +181,7 @@ impl Settlements {
 
     /// When the call that ended first of them did, on the node's clock.
     pub(super) fn oldest_end(&self) -> Option<i64> {
-        self.open.first().map(|(ended, _)| *ended)
+        self.open.values().min().copied()
     }
 }
 

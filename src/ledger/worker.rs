@@ -60,6 +60,7 @@ pub(super) async fn start(
         live: LiveCalls::default(),
         on_their_way: JoinSet::new(),
         asked_to_end: HashSet::new(),
+        closing: Vec::new(),
         away: false,
     };
     thread::Builder::new()
@@ -80,6 +81,8 @@ struct Worker {
     on_their_way: JoinSet<(Waiting, Result<(), StoreError>)>,
     /// Calls whose sessions have been told to end, as long as the store still asks for it.
     asked_to_end: HashSet<CallId>,
+    /// Who wants the worker closed, and how long each would wait; the first decides.
+    closing: Vec<(Duration, oneshot::Sender<bool>)>,
     /// Whether the last beat failed: an outage is logged once.
     away: bool,
 }
@@ -92,10 +95,13 @@ impl Worker {
         let mut retry = interval(self.lease.timings.retry);
         retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            if let Some((within, _)) = self.closing.first() {
+                let within = *within;
+                return self.close(within).await;
+            }
             self.start_settlements();
             tokio::select! {
                 told = self.inbox.recv() => match told {
-                    Some(Told::Close { within, done }) => return self.close(within, done).await,
                     Some(told) => self.hear(told),
                     None => return,
                 },
@@ -114,8 +120,7 @@ impl Worker {
                 let ended = finished.ended_stamp_ms;
                 self.settlements.add(ended, self.live.finish(finished));
             }
-            // A second one, after the first: that one answers for both when the worker is gone.
-            Told::Close { .. } => {}
+            Told::Close { within, done } => self.closing.push((within, done)),
         }
     }
 
@@ -263,7 +268,7 @@ impl Worker {
         Ok(())
     }
 
-    async fn close(mut self, within: Duration, done: oneshot::Sender<bool>) {
+    async fn close(mut self, within: Duration) {
         let flushed = timeout(within, self.flush()).await.is_ok();
         let recorded_at = self.record();
         if let Err(error) = self.lease.give_back(recorded_at).await {
@@ -273,8 +278,10 @@ impl Worker {
             let calls = self.settlements.len();
             tracing::error!(calls, "stopped with calls unsettled; another node will settle them");
         }
-        // Nobody waits any more: no harm done.
-        let _ = done.send(flushed);
+        for (_, done) in self.closing.drain(..) {
+            // Nobody waits any more: no harm done.
+            let _ = done.send(flushed);
+        }
     }
 
     /// Ends when everything that was told is written.

@@ -85,19 +85,19 @@ impl Connector {
 
     /// A connection for `Store::write`.
     pub(super) fn writer(&self) -> Result<Conn, StoreError> {
-        self.connect("")
+        self.connect(None)
     }
 
     /// A connection for `Store::read`, which refuses to write.
     pub(super) fn reader(&self) -> Result<Conn, StoreError> {
-        self.connect(match self.backend {
+        self.connect(Some(match self.backend {
             Backend::Sqlite => SQLITE_READER,
             Backend::Postgres => POSTGRES_READER,
-        })
+        }))
     }
 
-    fn connect(&self, extra: &str) -> Result<Conn, StoreError> {
-        match self.backend {
+    fn connect(&self, extra: Option<&str>) -> Result<Conn, StoreError> {
+        let mut conn = match self.backend {
             Backend::Sqlite => {
                 let path = Path::new(&self.target);
                 make_private(path).map_err(|error| {
@@ -106,16 +106,18 @@ impl Connector {
                 let mut conn =
                     SqliteConnection::establish(&self.target).map_err(StoreError::unavailable)?;
                 conn.batch_execute(SQLITE_SET_UP)?;
-                conn.batch_execute(extra)?;
-                Ok(Conn::Sqlite(conn))
+                Conn::Sqlite(conn)
             }
             Backend::Postgres => {
                 let mut conn = PgConnection::establish(&self.target).map_err(|e| said(&e))?;
                 conn.batch_execute(POSTGRES_SET_UP)?;
-                conn.batch_execute(extra)?;
-                Ok(Conn::Postgres(conn))
+                Conn::Postgres(conn)
             }
+        };
+        if let Some(extra) = extra {
+            conn.batch_execute(extra)?;
         }
+        Ok(conn)
     }
 }
 

@@ -1,0 +1,20 @@
+//! The store, admission and the ledger, on both databases: every test here runs twice.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+#[path = "store/admission.rs"]
+mod admission;
+#[path = "store/books.rs"]
+mod books;
+#[path = "store/migrations.rs"]
+mod migrations;
+#[path = "store/nodes.rs"]
+mod nodes;
+#[path = "support/postgres.rs"]
+mod postgres;
+#[path = "store/transactions.rs"]
+mod transactions;
+#[path = "store/verbs.rs"]
+mod verbs;
+#[path = "store/world.rs"]
+mod world;

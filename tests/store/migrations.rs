@@ -1,0 +1,109 @@
+//! Migrations: each can be undone, and both databases end up with the same tables.
+
+use diesel::{
+    Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query,
+    sql_types::Text,
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+
+use crate::{postgres, world::Db};
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+#[derive(QueryableByName, Debug, PartialEq)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+const SQLITE_SCHEMA: &str = "SELECT type || ' ' || name || ' ' || coalesce(sql, '') AS line
+    FROM sqlite_master WHERE name NOT LIKE '%diesel%' ORDER BY 1";
+
+const POSTGRES_SCHEMA: &str = "
+    SELECT 'column ' || table_name || ' ' || column_name || ' ' || data_type || ' ' || is_nullable
+        || ' ' || coalesce(collation_name, '') AS line
+    FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE '%diesel%'
+    UNION ALL SELECT 'constraint ' || conrelid::regclass || ' ' || pg_get_constraintdef(oid)
+    FROM pg_constraint
+    WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text NOT LIKE '%diesel%'
+    UNION ALL SELECT 'index ' || indexdef FROM pg_indexes
+    WHERE schemaname = 'public' AND tablename NOT LIKE '%diesel%'
+    UNION ALL SELECT 'trigger ' || pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+    UNION ALL SELECT 'function ' || pg_get_functiondef(oid) FROM pg_proc
+    WHERE pronamespace = 'public'::regnamespace
+    ORDER BY 1";
+
+#[test]
+fn up_down_and_up_again_on_sqlite() {
+    let mut conn = SqliteConnection::establish(":memory:").unwrap();
+    conn.run_pending_migrations(SQLITE).unwrap();
+    let first: Vec<Line> = sql_query(SQLITE_SCHEMA).load(&mut conn).unwrap();
+    assert!(first.len() > 10, "{first:?}");
+    conn.revert_all_migrations(SQLITE).unwrap();
+    let none: Vec<Line> = sql_query(SQLITE_SCHEMA).load(&mut conn).unwrap();
+    assert_eq!(none, []);
+    conn.run_pending_migrations(SQLITE).unwrap();
+    let again: Vec<Line> = sql_query(SQLITE_SCHEMA).load(&mut conn).unwrap();
+    assert_eq!(again, first);
+}
+
+#[test]
+fn up_down_and_up_again_on_postgres() {
+    let mut conn = PgConnection::establish(&postgres::fresh_database()).unwrap();
+    conn.run_pending_migrations(POSTGRES).unwrap();
+    let first: Vec<Line> = sql_query(POSTGRES_SCHEMA).load(&mut conn).unwrap();
+    assert!(first.len() > 50, "{first:?}");
+    conn.revert_all_migrations(POSTGRES).unwrap();
+    let none: Vec<Line> = sql_query(POSTGRES_SCHEMA).load(&mut conn).unwrap();
+    assert_eq!(none, []);
+    conn.run_pending_migrations(POSTGRES).unwrap();
+    let again: Vec<Line> = sql_query(POSTGRES_SCHEMA).load(&mut conn).unwrap();
+    assert_eq!(again, first);
+}
+
+#[test]
+fn both_databases_have_the_same_columns_and_indexes() {
+    let (sqlite, postgres) = (Db::sqlite(), Db::postgres());
+    let path = sqlite.url.strip_prefix("sqlite://").unwrap();
+    let mut conn = SqliteConnection::establish(path).unwrap();
+    let in_sqlite: Vec<Line> = sql_query(
+        "SELECT t.name || '.' || c.name || CASE c.\"notnull\" WHEN 1 THEN ' NO' ELSE ' YES' END AS line
+         FROM sqlite_master t, pragma_table_info(t.name) c
+         WHERE t.type = 'table' AND t.name NOT LIKE '%diesel%'
+         UNION ALL SELECT 'index ' || name FROM sqlite_master WHERE type = 'index' AND sql <> ''
+         ORDER BY 1",
+    )
+    .load(&mut conn)
+    .unwrap();
+    let mut conn = PgConnection::establish(&postgres.url).unwrap();
+    let in_postgres: Vec<Line> = sql_query(
+        "SELECT table_name || '.' || column_name || ' ' || is_nullable COLLATE \"C\" AS line
+         FROM information_schema.columns
+         WHERE table_schema = 'public' AND table_name NOT LIKE '%diesel%'
+         UNION ALL SELECT ('index ' || indexname) COLLATE \"C\" FROM pg_indexes
+         WHERE schemaname = 'public' AND indexname NOT IN (SELECT conname FROM pg_constraint)
+         ORDER BY 1",
+    )
+    .load(&mut conn)
+    .unwrap();
+    assert_eq!(in_sqlite, in_postgres);
+}
+
+#[test]
+fn nodes_that_start_together_migrate_once() {
+    for url in [postgres::fresh_database(), {
+        let dir = tempfile::tempdir().unwrap().keep();
+        format!("sqlite://{}/upvoot.db", dir.display())
+    }] {
+        let starts: Vec<_> = (0..6)
+            .map(|_| {
+                let url = url.clone();
+                std::thread::spawn(move || upvoot::store::Store::open(&url).map(drop))
+            })
+            .collect();
+        for start in starts {
+            start.join().unwrap().unwrap();
+        }
+    }
+}
