@@ -6,7 +6,7 @@
 
 use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, rt, web};
+use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, middleware::from_fn, rt, web};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use secrecy::ExposeSecret;
 
@@ -16,7 +16,7 @@ use crate::{
     clock::NodeClock,
     id::NodeId,
     ledger::Ledger,
-    metrics,
+    metrics, problem,
     registry::RegistryHandle,
     routes,
     session::{Voice, attempts::Attempts, socket::PeerSocket},
@@ -107,6 +107,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
     let proxies = settings.trusted_proxies.clone();
     let server = HttpServer::new(move || {
         App::new()
+            .wrap(from_fn(problem::close_unread))
             .wrap(AccessLog::new(proxies.clone()))
             .app_data(voice.clone())
             .app_data(context.clone())
