@@ -7,3 +7,4 @@ mod support;
 mod canary;
 mod command_line;
 mod death;
+mod tls;
