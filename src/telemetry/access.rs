@@ -106,7 +106,9 @@ fn write_line<B>(answer: &ServiceResponse<B>, started: Instant, client: IpAddr, 
     let route = answer.request().match_pattern();
     let route = route.as_deref().unwrap_or("(none)");
     let method = method_name(answer.request().method());
-    let duration_ms = started.elapsed().as_secs_f32() * 1000.0;
+    // To a hundredth of a millisecond: more digits are noise.
+    let hundredths = u32::try_from(started.elapsed().as_micros() / 10).unwrap_or(u32::MAX);
+    let duration_ms = f64::from(hundredths) / 100.0;
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(

@@ -72,11 +72,11 @@ where
     Ok(Box::new(tracing_subscriber::registry().with(lines)))
 }
 
-/// Below `info`, only our own lines: actix-web prints paths, its extractors the values they refuse,
+/// Below `warn`, only our own lines: actix-web prints paths, its extractors the values they refuse,
 /// the WebSocket and HTTP crates whole frames and headers. The next dependency is covered as well.
 fn own_details_only() -> Targets {
     Targets::new()
-        .with_default(LevelFilter::INFO)
+        .with_default(LevelFilter::WARN)
         .with_target(env!("CARGO_CRATE_NAME"), LevelFilter::TRACE)
 }
 

@@ -70,7 +70,8 @@ fn a_certificate_that_cannot_be_used_is_named() {
     let empty = dir.path().join("empty.pem");
     std::fs::write(&empty, "").unwrap();
     let empty = empty.to_str().unwrap();
-    for (cert, key, named) in [(empty, empty, "UPVOOT_TLS_CERT"), (&*cert, empty, "UPVOOT_TLS_KEY")] {
+    for (cert, key, named) in [(empty, empty, "UPVOOT_TLS_CERT"), (&*cert, empty, "UPVOOT_TLS_KEY")]
+    {
         let failed = upvoot()
             .arg("serve")
             .env("UPVOOT_DATABASE_URL", format!("sqlite://{}/x.db", dir.path().display()))
