@@ -5,6 +5,7 @@
 //! place.
 
 pub mod call;
+pub mod demo;
 mod interrupt;
 pub mod paint;
 pub mod phone;
@@ -40,6 +41,8 @@ struct Arguments {
 enum Command {
     /// Serves calls and the API until SIGTERM or SIGINT.
     Serve(Box<ServeArgs>),
+    /// Shows it all on this machine, at once: a server, a key, a call, what it cost, a revocation.
+    Demo(demo::DemoArgs),
     /// A phone for the terminal: places a call and prints what happens.
     Call(call::CallArgs),
     /// Finds anything shaped like a key in files, and says which key it is.
@@ -51,7 +54,7 @@ impl Command {
     fn log_filter(&self) -> &'static str {
         match self {
             Self::Serve(_) => "info",
-            Self::Call(_) | Self::ScanLogs(_) => "warn",
+            Self::Demo(_) | Self::Call(_) | Self::ScanLogs(_) => "warn",
         }
     }
 }
@@ -70,6 +73,7 @@ pub fn run() -> ExitCode {
     let system = actix::System::new();
     match arguments.command {
         Command::Serve(args) => system.block_on(serve::run(*args)),
+        Command::Demo(args) => system.block_on(demo::run(args)),
         Command::Call(args) => system.block_on(call::run(args)),
         Command::ScanLogs(args) => system.block_on(scan_logs::run(args)),
     }

@@ -104,6 +104,7 @@ enum Order {
 pub struct Line {
     /// How long it took from dialling to the server's acceptance.
     pub took: Duration,
+    accepted: Instant,
     orders: mpsc::UnboundedSender<Order>,
     heard: mpsc::UnboundedReceiver<Heard>,
 }
@@ -114,18 +115,19 @@ impl Line {
         // Unbounded, so that a user who is busy for a moment does not disturb the pace.
         let (tell, heard) = mpsc::unbounded_channel();
         let (sink, stream) = socket.split();
+        let accepted = Instant::now();
         let call = Call {
             sink,
             mouth: Mouth::default(),
             tell,
-            accepted: Instant::now(),
+            accepted,
             give_up: None,
             mute: false,
             call_end: false,
             close: None,
         };
         tokio::spawn(call.run(stream, taken));
-        Self { took, orders, heard }
+        Self { took, accepted, orders, heard }
     }
 
     /// Plays a clip, after those that are still being played.
@@ -137,6 +139,11 @@ impl Line {
     /// Asks the server to end the call. What follows, up to the server's close, can be heard.
     pub fn hang_up(&self) {
         let _ = self.orders.send(Order::HangUp);
+    }
+
+    /// How long ago the server accepted the upgrade: the clock of [`Heard::at`].
+    pub fn now(&self) -> Duration {
+        self.accepted.elapsed()
     }
 
     /// The next thing that happens; `None` after [`What::Closed`] or [`What::Broken`]. Nothing is
