@@ -163,8 +163,8 @@ struct Call {
     mute: bool,
     /// The server has said that the call is over.
     call_end: bool,
-    /// The server has closed, with this code.
-    close: Option<Option<u16>>,
+    /// When the server closed, and with which code.
+    close: Option<(Duration, Option<u16>)>,
 }
 
 /// Why the loop is left: what to tell last.
@@ -250,7 +250,8 @@ impl Call {
             // The library answers with the next read, which then meets the end.
             Some(Ok(tungstenite::Message::Close(frame))) => {
                 self.mute = true;
-                self.close = Some(frame.map(|frame| frame.code.into()));
+                let code = frame.map(|frame| frame.code.into());
+                self.close = Some((self.accepted.elapsed(), code));
                 self.give_up = Some(time::Instant::now() + FAREWELL);
             }
             // Pings are answered by the library.
@@ -281,7 +282,7 @@ impl Call {
     /// The last thing to tell: the close, if the server closed, whatever came after it.
     fn over(&self, fault: &str) -> Over {
         match self.close {
-            Some(code) => What::Closed(code),
+            Some((_, code)) => What::Closed(code),
             None => What::Broken(fault.to_owned()),
         }
     }
@@ -295,7 +296,12 @@ impl Call {
     }
 
     fn tell(&self, what: What) {
+        let at = match (&what, self.close) {
+            // What came later is the end of the connection, for which nobody waits.
+            (What::Closed(_), Some((at, _))) => at,
+            _ => self.accepted.elapsed(),
+        };
         // Nobody listens any more: the orders' channel is closed too, and ends the loop.
-        let _ = self.tell.send(Heard { at: self.accepted.elapsed(), what });
+        let _ = self.tell.send(Heard { at, what });
     }
 }
