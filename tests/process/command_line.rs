@@ -104,11 +104,3 @@ async fn the_terminal_phone_says_how_a_call_went_by_its_status() {
     let text = String::from_utf8_lossy(&nobody.stderr).into_owned();
     assert!(!text.contains(&key.key[8..40]), "{text}");
 }
-
-#[test]
-fn the_demo_shows_a_real_call_and_a_real_refusal() {
-    let demo = upvoot().args(["demo", "--exit"]).output().unwrap();
-    let text = String::from_utf8_lossy(&demo.stdout).into_owned();
-    assert_eq!(demo.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&demo.stderr));
-    assert!(text.contains("403") && text.contains("key_revoked"), "{text}");
-}
