@@ -103,10 +103,9 @@ async fn dials(server: &Server, dial: &Dial) -> Cpu {
 }
 
 async fn talk(server: &Server, dial: &Dial, greeting: usize) -> Cpu {
-    let mut calls = Vec::new();
-    for _ in 0..CALLS {
-        calls.push(caller::Call::begin(server.address, dial, greeting).await);
-    }
+    // All at once: a caller that only waits for the others does not answer pings.
+    let beginning = (0..CALLS).map(|_| caller::Call::begin(server.address, dial, greeting));
+    let mut calls = futures_util::future::join_all(beginning).await;
     let before = server.cpu();
     let talking = calls.iter_mut().map(|call| call.talk(TALK));
     let lost: usize = futures_util::future::join_all(talking).await.into_iter().sum();
@@ -122,9 +121,9 @@ async fn idle(server: &Server, dial: &Dial, greeting: usize) -> f64 {
     // Once for the allocator, so that what is measured is calls and not first-time growth.
     let mut calls = vec![caller::Call::begin(server.address, dial, greeting).await];
     let before = server.resident();
-    for _ in 0..IDLE / 20 {
-        let twenty = (0..20).map(|_| caller::Call::begin(server.address, dial, greeting));
-        calls.extend(futures_util::future::join_all(twenty).await);
+    for _ in 0..IDLE / 200 {
+        let more = (0..200).map(|_| caller::Call::begin(server.address, dial, greeting));
+        calls.extend(futures_util::future::join_all(more).await);
     }
     let after = server.resident();
     drop(calls);
