@@ -1,11 +1,55 @@
 //! UpVoot: the front door for AI phone agents.
+//!
+//! Read the modules in this order and you have followed a call from the key to the bill.
+//!
+//! # A call
+//!
+//! [`routes`] sends `GET /voice/<key>` to [`session::upgrade`]. [`key`] parses the raw path: what is
+//! not one canonical key is refused without the database. [`admission`] looks the key's hash up
+//! through [`store`] and decides in one transaction, which also holds the first seconds and opens
+//! the call's row. Only then is the socket upgraded.
+//!
+//! [`session::actor`] is the call's actor. It tells the [`registry`] that the call is live,
+//! recognises the [`dialect`], and from then on feeds a [`call::Machine`] with frames, events and
+//! the time, and carries out what the machine asks for: send audio, send an event, extend the hold,
+//! finish. The agent's voice comes from [`agent::speech`]. When the call ends, the [`ledger`] settles
+//! it: one charge, in whole started seconds ([`points`]), whatever happened to the actor.
+//!
+//! # An admin request
+//!
+//! [`routes`] sends `POST /api/keys` to [`api`], which has proved who asks. [`key`] makes a plain key,
+//! [`store`] keeps its hash and suffix together with the audit row, and the plain key leaves once, in
+//! that answer. A revocation is committed first and then told to the [`registry`], which can end the
+//! key's calls if asked to.
+//!
+//! # Who may import whom
+//!
+//! Modules stand in tiers and use what is below them; `tests/architecture.rs` has the table and
+//! checks it.
 
+// -- composition --
+pub mod app;
+pub mod cli;
+pub mod routes;
+pub mod settings;
+// -- a call, in the order it happens --
+pub mod key;
 pub mod admission;
-pub mod agent;
+pub mod session;
+pub mod dialect;
 pub mod call;
+pub mod audio;
+pub mod agent;
+pub mod points;
+pub mod ledger;
+// -- an admin request --
+pub mod api;
+// -- below both --
+pub mod client_addr;
 pub mod clock;
 pub mod id;
-pub mod key;
-pub mod ledger;
-pub mod points;
+pub mod metrics;
+pub mod problem;
+pub mod registry;
 pub mod store;
+pub mod telemetry;

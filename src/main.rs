@@ -1,3 +1,7 @@
 //! The `upvoot` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    upvoot::cli::run()
+}

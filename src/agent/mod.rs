@@ -4,3 +4,4 @@
 //! when is not decided here but in `call`.
 
 pub mod profile;
+pub mod speech;

@@ -5,6 +5,34 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What the peer is told besides the audio itself, once the call has begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A stretch of agent audio begins.
+    AudioStart,
+    /// The stretch of agent audio is over.
+    AudioEnd,
+    /// Something was said.
+    Transcript {
+        /// Who said it.
+        role: Role,
+        /// The words.
+        text: String,
+    },
+    /// Something is wrong; a `call_end` follows.
+    Error {
+        /// Stable, for programs.
+        code: &'static str,
+        /// One plain sentence, for people.
+        message: &'static str,
+    },
+    /// The call is over; nothing follows.
+    CallEnd {
+        /// Why.
+        reason: EndReason,
+    },
+}
+
 /// Why a call ended: the `reason` of `call_end` and the `end_reason` of the call row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -54,23 +82,25 @@ impl EndReason {
         }
     }
 
+    /// Every reason, in the order of its number.
+    pub const ALL: [EndReason; 12] = [
+        EndReason::EndCall,
+        EndReason::AgentHangup,
+        EndReason::BalanceExhausted,
+        EndReason::MaxTurns,
+        EndReason::MaxDuration,
+        EndReason::Silence,
+        EndReason::Operator,
+        EndReason::KeyRevoked,
+        EndReason::Draining,
+        EndReason::Error,
+        EndReason::Hangup,
+        EndReason::NodeLost,
+    ];
+
     /// The reason read back from the store; `None` for any other text.
     pub fn from_stored(text: &str) -> Option<Self> {
-        const ALL: [EndReason; 12] = [
-            EndReason::EndCall,
-            EndReason::AgentHangup,
-            EndReason::BalanceExhausted,
-            EndReason::MaxTurns,
-            EndReason::MaxDuration,
-            EndReason::Silence,
-            EndReason::Operator,
-            EndReason::KeyRevoked,
-            EndReason::Draining,
-            EndReason::Error,
-            EndReason::Hangup,
-            EndReason::NodeLost,
-        ];
-        ALL.into_iter().find(|reason| reason.as_str() == text)
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
     }
 }
 

@@ -28,19 +28,13 @@ impl Seconds {
         seconds / 60.0
     }
 
-    /// Points as entered by a person, if they are a whole, positive number of seconds in range.
-    pub fn from_points(points: f64) -> Option<Self> {
-        let seconds = points * 60.0;
-        // Decimal input such as 0.05 or 1.0166666666666666 is a whole number of seconds only up to
-        // the last bits of a double, so the nearest whole second counts if it is within a millionth.
-        let whole = seconds.round();
-        let exact = (seconds - whole).abs() <= 1e-6 * whole.abs().max(1.0).min(1e3);
-        // 2^53: beyond it a double no longer tells neighbouring seconds apart.
-        if !seconds.is_finite() || !exact || whole < 1.0 || whole > 9_007_199_254_740_992.0 {
-            return None;
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
-        Some(Self(whole as i64))
+    /// Points as a person writes them, a decimal number such as `2.5` or `1e2`, if they are a whole
+    /// number of seconds, more than none, in range. The text is what counts, not its nearest double.
+    ///
+    /// A number that [`Seconds::points`] has shown, such as `1.0166666666666666` for 61 seconds, is
+    /// taken back as what it was.
+    pub fn from_points(text: &str) -> Option<Self> {
+        exact_seconds(text).or_else(|| shown_seconds(text)).filter(|seconds| *seconds > 0).map(Self)
     }
 
     /// The same as a length of time; negative seconds are none.
@@ -55,6 +49,41 @@ impl fmt::Display for Seconds {
     }
 }
 
+/// The seconds of a decimal number of points, if they are whole.
+fn exact_seconds(text: &str) -> Option<i64> {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_end_matches('0');
+    let dropped = digits.len() - significant.len();
+    let shift = i64::from(exponent.parse::<i32>().ok()?)
+        .checked_sub(i64::try_from(fraction.len()).ok()?)?
+        .checked_add(i64::try_from(dropped).ok()?)?;
+    let seconds = significant.parse::<i128>().ok()?.checked_mul(SECONDS_PER_POINT.into())?;
+    let scale = 10i128.checked_pow(u32::try_from(shift.unsigned_abs()).ok()?)?;
+    let seconds = if shift >= 0 {
+        seconds.checked_mul(scale)?
+    } else {
+        (seconds % scale == 0).then_some(seconds / scale)?
+    };
+    i64::try_from(seconds).ok()
+}
+
+/// The seconds that are shown as exactly this number.
+fn shown_seconds(text: &str) -> Option<i64> {
+    let points: f64 = text.parse().ok()?;
+    let seconds = (points * 60.0).round();
+    // 2^50: far beyond it a double of points no longer tells neighbouring seconds apart.
+    if !(0.0..=1_125_899_906_842_624.0).contains(&seconds) {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "whole and at most 2^50")]
+    let seconds = seconds as i64;
+    #[expect(clippy::float_cmp, reason = "the very double that was shown")]
+    let same = Seconds(seconds).points() == points;
+    same.then_some(seconds)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,20 +92,77 @@ mod tests {
     fn a_started_second_counts_whole() {
         assert_eq!(Seconds::started(Duration::ZERO), Seconds(0));
         assert_eq!(Seconds::started(Duration::from_millis(1)), Seconds(1));
-        assert_eq!(Seconds::started(Duration::from_secs(60)), Seconds(60));
+        assert_eq!(Seconds::started(Duration::from_millis(60_000)), Seconds(60));
         assert_eq!(Seconds::started(Duration::from_millis(60_001)), Seconds(61));
     }
 
     #[test]
     fn points_are_a_whole_positive_number_of_seconds_or_nothing() {
-        assert_eq!(Seconds::from_points(1.0), Some(Seconds(60)));
-        assert_eq!(Seconds::from_points(0.05), Some(Seconds(3)));
-        assert_eq!(Seconds::from_points(Seconds(61).points()), Some(Seconds(61)));
-        for wrong in [0.0, -1.0, 0.001, 1.001, f64::NAN, f64::INFINITY, 1e300] {
+        for (text, seconds) in [
+            ("1", 60),
+            ("1.0", 60),
+            ("1.000000000000000000000000000000000000000000000", 60),
+            ("0.05", 3),
+            ("2.5", 150),
+            ("1e2", 6000),
+            ("1.5E+1", 900),
+            ("500e-2", 300),
+            ("153722867280912930", 9_223_372_036_854_775_800),
+        ] {
+            assert_eq!(Seconds::from_points(text), Some(Seconds(seconds)), "{text}");
+        }
+        for wrong in [
+            "0",
+            "0.0",
+            "0e9",
+            "-0",
+            "-1",
+            "0.001",
+            "1.001",
+            "0.01",
+            "1.0000000001",
+            "1e300",
+            "153722867280912931",
+            "1e17e1",
+            "153722867280912930.5",
+            "1e-400",
+            "1e400",
+            "1e99999999999",
+            "",
+            ".",
+            "e",
+            "abc",
+            "NaN",
+            "inf",
+            "infinity",
+            "\"1\"",
+            "null",
+            "1 ",
+            "٣",
+        ] {
             assert_eq!(Seconds::from_points(wrong), None, "{wrong}");
         }
-        for seconds in [1, 7, 59, 3599, 86_399, 123_456_789] {
-            assert_eq!(Seconds::from_points(Seconds(seconds).points()), Some(Seconds(seconds)));
+    }
+
+    #[test]
+    fn what_was_shown_is_taken_back() {
+        for seconds in [1, 7, 59, 61, 3599, 86_399, 123_456_789, 1_125_899_906_842_623] {
+            let shown = Seconds(seconds).points().to_string();
+            assert_eq!(Seconds::from_points(&shown), Some(Seconds(seconds)), "{shown}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn noise_never_panics(noise in "[-+0-9.eE]{0,60}") {
+            let _ = Seconds::from_points(&noise);
+        }
+
+        #[test]
+        fn exact_decimals_are_exact(hundredths in 1i64..1_000_000_000_000) {
+            let text = format!("{}.{:02}", hundredths / 100, hundredths % 100);
+            let whole = (hundredths * 60 % 100 == 0).then_some(Seconds(hundredths * 60 / 100));
+            proptest::prop_assert_eq!(Seconds::from_points(&text), whole);
         }
     }
 }

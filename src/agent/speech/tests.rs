@@ -1,0 +1,126 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::{fs, path::Path, process};
+
+use super::*;
+use crate::audio::{BYTES_PER_SECOND, wav};
+
+/// A synthesiser of our own: a shell script that may count, fail or wait. Another process writes
+/// it: a file that this one holds open while some other test forks could not be run.
+fn script(directory: &Path, body: &str) -> Speaker {
+    let path = directory.join("synthesiser");
+    let body = format!("#!/bin/sh\ncd {}\n{body}\n", directory.display());
+    let mut writer = process::Command::new("sh");
+    writer.args(["-c", "printf %s \"$1\" > \"$0\" && chmod 700 \"$0\""]).arg(&path).arg(body);
+    assert!(writer.status().unwrap().success());
+    Speaker::with_program(Some(path))
+}
+
+/// Two seconds that can be heard, as `sound.wav` beside the script.
+fn sound(directory: &Path) {
+    let mut writer = wav::Writer::create(&directory.join("sound.wav")).unwrap();
+    writer.write(&tone::caller()).unwrap();
+    writer.finish().unwrap();
+}
+
+fn runs(directory: &Path) -> Vec<String> {
+    let runs = fs::read_to_string(directory.join("runs")).unwrap_or_default();
+    runs.lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn fifty_askers_at_once_cost_one_child_and_the_next_none() {
+    let directory = tempfile::tempdir().unwrap();
+    sound(directory.path());
+    let speaker = script(directory.path(), "cat > /dev/null; echo \"$@\" >> runs; cat sound.wav");
+    assert_eq!(speaker.cached("hello", "en", None), None);
+    let asked = (0..50).map(|_| speaker.speech("hello", "en", None));
+    let answers = futures_util::future::join_all(asked).await;
+    assert!(answers.iter().all(|audio| *audio == answers[0] && *audio != tone::chime()));
+    assert_eq!(speaker.cached("hello", "en", None), Some(answers[0].clone()));
+    assert_eq!(speaker.speech("hello", "en", None).await, answers[0]);
+    assert_eq!(runs(directory.path()).len(), 1);
+    speaker.speech("hello", "de", None).await;
+    speaker.speech("hello", "de", Some("anna")).await;
+    let runs = runs(directory.path());
+    assert_eq!(runs.len(), 3, "another language or voice is another rendering");
+    assert!(runs[2].contains("-v anna"), "{runs:?}");
+    assert!(runs.iter().all(|arguments| !arguments.contains("hello")), "{runs:?}");
+}
+
+#[tokio::test]
+async fn an_asker_who_gives_up_spoils_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    sound(directory.path());
+    let body = "cat > /dev/null; mkfifo gate; echo run >> runs; read go < gate; cat sound.wav";
+    let speaker = script(directory.path(), body);
+    let other = speaker.clone();
+    let given_up = tokio::spawn(async move { other.speech("hello", "en", None).await });
+    let started = async {
+        while runs(directory.path()).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), started).await.unwrap();
+    given_up.abort();
+    let patient = tokio::spawn(async move { speaker.speech("hello", "en", None).await });
+    tokio::fs::write(directory.path().join("gate"), "go\n").await.unwrap();
+    assert_ne!(patient.await.unwrap(), tone::chime());
+    assert_eq!(runs(directory.path()).len(), 1);
+}
+
+#[tokio::test]
+async fn a_voice_that_fails_gives_way_to_the_language_and_then_the_chime() {
+    let directory = tempfile::tempdir().unwrap();
+    sound(directory.path());
+    let body = "cat > /dev/null; echo \"$4\" >> runs; [ \"$4\" = fr ] && cat sound.wav";
+    let speaker = script(directory.path(), body);
+    assert_ne!(speaker.speech("hello", "fr", Some("marie")).await, tone::chime());
+    assert_eq!(runs(directory.path()), ["marie", "fr"]);
+    assert_eq!(speaker.speech("hello", "tlh", None).await, tone::chime());
+    assert_eq!(runs(directory.path())[2..], ["tlh", "en"]);
+    assert_eq!(speaker.speech("hello", "tlh", None).await, tone::chime());
+    assert_eq!(runs(directory.path()).len(), 4, "a fresh failure is not tried again at once");
+    assert_eq!(speaker.cached("hello", "tlh", None), None, "nor kept as if it were speech");
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_or_talks_nonsense_is_the_chime() {
+    let none = Speaker::with_program(None);
+    assert_eq!(none.cached("hello", "en", None), Some(tone::chime()));
+    assert_eq!(none.speech("hello", "en", None).await, tone::chime());
+    let lost = Speaker::with_program(Some("/nonexistent/espeak-ng".into()));
+    assert_eq!(lost.speech("hello", "en", None).await, tone::chime());
+    let directory = tempfile::tempdir().unwrap();
+    let nonsense = script(directory.path(), "cat; echo nonsense");
+    assert_eq!(nonsense.speech("hello", "en", None).await, tone::chime());
+}
+
+#[tokio::test]
+async fn the_child_is_told_none_of_our_secrets() {
+    let directory = tempfile::tempdir().unwrap();
+    let speaker = script(directory.path(), "cat > /dev/null; env > runs");
+    speaker.speech("hello", "en", None).await;
+    let environment = runs(directory.path());
+    assert!(!environment.is_empty());
+    // Cargo sets this for every test.
+    assert!(env::var_os("CARGO_MANIFEST_DIR").is_some());
+    assert!(environment.iter().all(|line| !line.starts_with("CARGO")), "{environment:?}");
+}
+
+#[tokio::test]
+async fn the_real_synthesiser_speaks() {
+    let speaker = Speaker::new();
+    if !speaker.can_speak() {
+        return;
+    }
+    let tenths = |audio: &Bytes| audio.len() * 10 / BYTES_PER_SECOND;
+    let short = speaker.speech("- Hello.", "en-GB", Some("no-such-voice")).await;
+    assert_ne!(short, tone::chime());
+    assert!((3..15).contains(&tenths(&short)), "{} tenths of a second", tenths(&short));
+    let long = speaker.speech("Hello. You are connected to the front door.", "en", None).await;
+    assert!((15..60).contains(&tenths(&long)), "{} tenths of a second", tenths(&long));
+    let loudest = long.as_chunks().0.iter().map(|two| i16::from_le_bytes(*two).unsigned_abs());
+    assert!(loudest.max() > Some(3_000));
+    assert_eq!(speaker.speech("...", "en", None).await, tone::chime(), "nothing to say");
+}

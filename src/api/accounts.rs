@@ -1,0 +1,148 @@
+//! Accounts: who pays. Points come and go in [`super::topups`] and with each call.
+
+use actix_web::web::Data;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    Answer, Context,
+    auth::Who,
+    body::{Body, present},
+    created,
+    fields::{Cap, Name},
+    ok,
+    page::{List, Query},
+    path::Id,
+    rfc3339,
+};
+use crate::{
+    clock::wall_ms,
+    id::AccountId,
+    points::Seconds,
+    problem::{Code, Problem},
+    store::{accounts, audit},
+};
+
+/// An account.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Account)]
+pub struct View {
+    #[schema(example = "acc_019350a1b2c37d4e8f90a1b2c3d4e5f6")]
+    id: String,
+    name: String,
+    /// What it has; 1 point is 60 seconds of call.
+    points: f64,
+    /// What of it live calls have reserved.
+    held_points: f64,
+    /// Calls at once; null: no cap.
+    max_concurrent_calls: Option<i32>,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+impl From<accounts::Account> for View {
+    fn from(account: accounts::Account) -> Self {
+        Self {
+            id: account.id.to_string(),
+            name: account.name,
+            points: account.balance.points(),
+            held_points: account.held.points(),
+            max_concurrent_calls: account.max_concurrent_calls,
+            created_at: rfc3339(account.created_at),
+        }
+    }
+}
+
+/// A new account.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    name: Name,
+    /// Calls at once; null: no cap.
+    #[serde(default)]
+    max_concurrent_calls: Option<Cap>,
+}
+
+/// What to change of an account; what is absent stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountChange {
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    name: Option<Name>,
+    /// Calls at once; null: no cap.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Cap>)]
+    max_concurrent_calls: Option<Option<Cap>>,
+}
+
+/// Makes an account, with no points.
+#[utoipa::path(post, path = "/api/accounts", operation_id = "create_account", tag = "accounts",
+    request_body = NewAccount, responses((status = 201, description = "The new account.", body = View)))]
+pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewAccount>) -> Answer {
+    let account = accounts::Account {
+        id: AccountId::new(),
+        name: new.name.into(),
+        balance: Seconds(0),
+        held: Seconds(0),
+        max_concurrent_calls: new.max_concurrent_calls.map(i32::from),
+        created_at: wall_ms(),
+    };
+    let account = context
+        .store
+        .write(move |conn| {
+            accounts::insert(conn, &account)?;
+            audit::insert(conn, &who.did("account.create", account.id, Some(account.id)))?;
+            Ok::<_, Problem>(account)
+        })
+        .await?;
+    Ok(created(&View::from(account)))
+}
+
+/// All accounts, newest first.
+#[utoipa::path(get, path = "/api/accounts", operation_id = "list_accounts", tag = "accounts",
+    responses((status = 200, description = "A page of accounts.", body = List<View>)))]
+pub async fn list(context: Data<Context>, query: Query) -> Answer {
+    let page = query.page()?;
+    let rows = page.rows();
+    let rows = context.store.read(move |conn| accounts::list(conn, rows)).await?;
+    Ok(ok(&page.list(rows, |account| account.id, View::from)))
+}
+
+/// One account.
+#[utoipa::path(get, path = "/api/accounts/{id}", operation_id = "get_account", tag = "accounts",
+    responses((status = 200, description = "The account.", body = View)))]
+pub async fn get(context: Data<Context>, Id(id): Id<AccountId>) -> Answer {
+    let account = context.store.read(move |conn| accounts::get(conn, id)).await?;
+    Ok(ok(&View::from(account.ok_or(Code::NotFound)?)))
+}
+
+/// Changes name or cap. A lower cap lets calls in progress go on.
+#[utoipa::path(patch, path = "/api/accounts/{id}", operation_id = "update_account", tag = "accounts",
+    request_body = AccountChange, responses((status = 200, description = "The account.", body = View)))]
+pub async fn update(
+    context: Data<Context>,
+    who: Who,
+    Id(id): Id<AccountId>,
+    Body(change): Body<AccountChange>,
+) -> Answer {
+    let account = context
+        .store
+        .write(move |conn| {
+            let before = accounts::lock(conn, id)?.ok_or(Code::NotFound)?;
+            let mut after = before.clone();
+            if let Some(name) = change.name {
+                after.name = name.into();
+            }
+            if let Some(cap) = change.max_concurrent_calls {
+                after.max_concurrent_calls = cap.map(i32::from);
+            }
+            if after != before {
+                accounts::update(conn, id, &after.name, after.max_concurrent_calls)?;
+                audit::insert(conn, &who.did("account.update", id, Some(id)))?;
+            }
+            Ok::<_, Problem>(after)
+        })
+        .await?;
+    Ok(ok(&View::from(account)))
+}

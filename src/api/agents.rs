@@ -1,0 +1,292 @@
+//! Agents: what calls talk to. Changes hold for calls that start after them.
+
+use actix_web::{HttpResponse, web::Data};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    Answer, Context,
+    auth::Who,
+    body::{Body, present},
+    created, fields,
+    fields::{Cap, DurationSeconds, EngineName, Language, MaxTurns, Name, Prompt, Spoken, Voice},
+    ok,
+    page::{List, Query},
+    path::Id,
+    rfc3339,
+};
+use crate::{
+    agent::profile::{
+        Agent, DEFAULT_CLOSING_PHRASE, DEFAULT_GREETING, DEFAULT_MAX_DURATION_SECONDS,
+        DEFAULT_SILENCE_TIMEOUT_SECONDS,
+    },
+    clock::wall_ms,
+    id::{AccountId, AgentId},
+    problem::{Code, Problem},
+    store::{
+        accounts,
+        agents::{self, Deleted},
+        audit,
+    },
+};
+
+/// What is spoken when a new agent does not say.
+const DEFAULT_LANGUAGE: &str = "en";
+
+/// An agent.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Agent)]
+pub struct View {
+    #[schema(example = "agt_019350a1b2c37d4e8f90a1b2c3d4e5f6")]
+    id: String,
+    /// Who pays for its calls.
+    account_id: String,
+    name: String,
+    /// `echo`: greets, then plays back what it hears.
+    engine: &'static str,
+    /// Said first on every call.
+    greeting: String,
+    /// Said before the server ends a call, time permitting.
+    closing_phrase: String,
+    system_prompt: Option<String>,
+    language: String,
+    /// Null: the language's own.
+    voice: Option<String>,
+    /// Null: no limit.
+    max_turns: Option<i32>,
+    max_duration_seconds: i32,
+    silence_timeout_seconds: i32,
+    /// Calls at once; null: no cap.
+    max_concurrent_calls: Option<i32>,
+    /// Whether it takes new calls.
+    is_active: bool,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+impl From<Agent> for View {
+    fn from(agent: Agent) -> Self {
+        Self {
+            id: agent.id.to_string(),
+            account_id: agent.account_id.to_string(),
+            name: agent.name,
+            engine: agent.engine.as_str(),
+            greeting: agent.greeting,
+            closing_phrase: agent.closing_phrase,
+            system_prompt: agent.system_prompt,
+            language: agent.language,
+            voice: agent.voice,
+            max_turns: agent.max_turns,
+            max_duration_seconds: agent.max_duration_seconds,
+            silence_timeout_seconds: agent.silence_timeout_seconds,
+            max_concurrent_calls: agent.max_concurrent_calls,
+            is_active: agent.is_active,
+            created_at: rfc3339(agent.created_at),
+        }
+    }
+}
+
+/// What makes an agent what it is, and can be given at its creation and changed later.
+///
+/// serde cannot refuse unknown fields of a struct inside a struct, so a macro writes these fields
+/// into both bodies.
+macro_rules! agent_bodies {
+    ($($(#[$attribute:meta])* $field:ident: $type:ty,)*) => {
+        /// A new agent.
+        #[derive(Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct NewAgent {
+            /// Who pays for its calls.
+            #[schema(value_type = String)]
+            account_id: AccountId,
+            name: Name,
+            engine: EngineName,
+            $($(#[$attribute])* #[serde(default, deserialize_with = "present")] $field: Option<$type>,)*
+        }
+
+        /// What to change of an agent; what is absent stays.
+        #[derive(Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct AgentChange {
+            #[schema(nullable = false)]
+            #[serde(default, deserialize_with = "present")]
+            name: Option<Name>,
+            #[schema(nullable = false)]
+            #[serde(default, deserialize_with = "present")]
+            engine: Option<EngineName>,
+            $($(#[$attribute])* #[serde(default, deserialize_with = "present")] $field: Option<$type>,)*
+        }
+
+        impl NewAgent {
+            /// The account, and the rest as changes to an agent of default settings.
+            fn split(self) -> (AccountId, AgentChange) {
+                let (name, engine) = (Some(self.name), Some(self.engine));
+                (self.account_id, AgentChange { name, engine, $($field: self.$field,)* })
+            }
+        }
+    };
+}
+
+agent_bodies! {
+    /// Said first on every call.
+    #[schema(nullable = false)]
+    greeting: Spoken,
+    /// Said before the server ends a call, time permitting.
+    #[schema(nullable = false)]
+    closing_phrase: Spoken,
+    /// Instructions for a language model.
+    #[schema(value_type = Option<Prompt>)]
+    system_prompt: Option<Prompt>,
+    /// What is spoken.
+    #[schema(nullable = false)]
+    language: Language,
+    /// The synthesiser's voice; null: the language's own.
+    #[schema(value_type = Option<Voice>)]
+    voice: Option<Voice>,
+    /// Turns after which a call ends; null: no limit.
+    #[schema(value_type = Option<MaxTurns>)]
+    max_turns: Option<MaxTurns>,
+    /// Seconds after which a call ends.
+    #[schema(nullable = false)]
+    max_duration_seconds: DurationSeconds,
+    /// Seconds without speech after which a call ends.
+    #[schema(nullable = false)]
+    silence_timeout_seconds: DurationSeconds,
+    /// Calls at once; null: no cap.
+    #[schema(value_type = Option<Cap>)]
+    max_concurrent_calls: Option<Cap>,
+    /// Whether it takes new calls.
+    #[schema(nullable = false)]
+    is_active: bool,
+}
+
+impl AgentChange {
+    fn apply(self, agent: &mut Agent) {
+        fn set<T, U: From<T>>(field: &mut U, value: Option<T>) {
+            if let Some(value) = value {
+                *field = value.into();
+            }
+        }
+        fn set_nullable<T, U: From<T>>(field: &mut Option<U>, value: Option<Option<T>>) {
+            if let Some(value) = value {
+                *field = value.map(U::from);
+            }
+        }
+        set(&mut agent.name, self.name);
+        set(&mut agent.engine, self.engine.map(|EngineName(engine)| engine));
+        set(&mut agent.greeting, self.greeting);
+        set(&mut agent.closing_phrase, self.closing_phrase);
+        set_nullable(&mut agent.system_prompt, self.system_prompt);
+        set(&mut agent.language, self.language);
+        set_nullable(&mut agent.voice, self.voice);
+        set_nullable(&mut agent.max_turns, self.max_turns);
+        set(&mut agent.max_duration_seconds, self.max_duration_seconds);
+        set(&mut agent.silence_timeout_seconds, self.silence_timeout_seconds);
+        set_nullable(&mut agent.max_concurrent_calls, self.max_concurrent_calls);
+        set(&mut agent.is_active, self.is_active);
+    }
+}
+
+/// Makes an agent. What is absent gets a default, which the answer shows.
+#[utoipa::path(post, path = "/api/agents", operation_id = "create_agent", tag = "agents",
+    request_body = NewAgent, responses((status = 201, description = "The new agent.", body = View)))]
+pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewAgent>) -> Answer {
+    let (account_id, settings) = new.split();
+    let mut agent = Agent {
+        id: AgentId::new(),
+        account_id,
+        name: String::new(),
+        engine: crate::agent::profile::Engine::Echo,
+        greeting: DEFAULT_GREETING.to_owned(),
+        closing_phrase: DEFAULT_CLOSING_PHRASE.to_owned(),
+        system_prompt: None,
+        language: DEFAULT_LANGUAGE.to_owned(),
+        voice: None,
+        max_turns: None,
+        max_duration_seconds: DEFAULT_MAX_DURATION_SECONDS,
+        silence_timeout_seconds: DEFAULT_SILENCE_TIMEOUT_SECONDS,
+        max_concurrent_calls: None,
+        is_active: true,
+        created_at: wall_ms(),
+    };
+    settings.apply(&mut agent);
+    let agent = context
+        .store
+        .write(move |conn| {
+            accounts::get(conn, account_id)?.ok_or_else(|| fields::fault("account_id"))?;
+            agents::insert(conn, &agent)?;
+            audit::insert(conn, &who.did("agent.create", agent.id, Some(account_id)))?;
+            Ok::<_, Problem>(agent)
+        })
+        .await?;
+    Ok(created(&View::from(agent)))
+}
+
+/// Agents, newest first.
+#[utoipa::path(get, path = "/api/agents", operation_id = "list_agents", tag = "agents",
+    params(("account_id" = Option<String>, Query, description = "Those of one account.")),
+    responses((status = 200, description = "A page of agents.", body = List<View>)))]
+pub async fn list(context: Data<Context>, query: Query) -> Answer {
+    let (page, account) = (query.page()?, query.get("account_id")?);
+    let rows = page.rows();
+    let rows = context.store.read(move |conn| agents::list(conn, account, rows)).await?;
+    Ok(ok(&page.list(rows, |agent| agent.id, View::from)))
+}
+
+/// One agent.
+#[utoipa::path(get, path = "/api/agents/{id}", operation_id = "get_agent", tag = "agents",
+    responses((status = 200, description = "The agent.", body = View)))]
+pub async fn get(context: Data<Context>, Id(id): Id<AgentId>) -> Answer {
+    let agent = context.store.read(move |conn| agents::get(conn, id)).await?;
+    Ok(ok(&View::from(agent.ok_or(Code::NotFound)?)))
+}
+
+/// Changes an agent, for calls that start from now on.
+#[utoipa::path(patch, path = "/api/agents/{id}", operation_id = "update_agent", tag = "agents",
+    request_body = AgentChange, responses((status = 200, description = "The agent.", body = View)))]
+pub async fn update(
+    context: Data<Context>,
+    who: Who,
+    Id(id): Id<AgentId>,
+    Body(change): Body<AgentChange>,
+) -> Answer {
+    let agent = context
+        .store
+        .write(move |conn| {
+            let before = agents::lock(conn, id)?.ok_or(Code::NotFound)?;
+            let mut after = before.clone();
+            change.apply(&mut after);
+            if after != before {
+                agents::update(conn, &after)?;
+                audit::insert(conn, &who.did("agent.update", id, Some(after.account_id)))?;
+            }
+            Ok::<_, Problem>(after)
+        })
+        .await?;
+    Ok(ok(&View::from(agent)))
+}
+
+/// Hides an agent that has neither live calls nor active keys. Its revoked keys go on being refused
+/// as revoked, and its calls stay listed.
+#[utoipa::path(delete, path = "/api/agents/{id}", operation_id = "delete_agent", tag = "agents",
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = 409, description = "`agent_in_use`: it has live calls or active keys."),
+    ))]
+pub async fn delete(context: Data<Context>, who: Who, Id(id): Id<AgentId>) -> Answer {
+    context
+        .store
+        .write(move |conn| {
+            let agent = agents::lock(conn, id)?.ok_or(Code::NotFound)?;
+            match agents::delete(conn, id, wall_ms())? {
+                Deleted::Done => {
+                    audit::insert(conn, &who.did("agent.delete", id, Some(agent.account_id)))?;
+                    Ok(())
+                }
+                Deleted::Busy => Err(Problem::from(Code::AgentInUse)),
+                Deleted::NotFound => Err(Code::NotFound.into()),
+            }
+        })
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}

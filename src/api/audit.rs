@@ -1,0 +1,58 @@
+//! The audit log: who did what to which object, when, from where. Rows are written by each resource,
+//! in the transaction of the change; here they are only read.
+
+use actix_web::web::Data;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    Answer, Context, ok,
+    page::{List, Query},
+    rfc3339,
+};
+use crate::store::audit;
+
+/// A row of the audit log.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditRow)]
+pub struct View {
+    #[schema(example = "aud_019350a1b2c37d4e8f90a1b2c3d4e5f6")]
+    id: String,
+    #[schema(format = DateTime)]
+    at: String,
+    /// Who, such as `operator`.
+    actor: String,
+    /// What, such as `key.revoke`.
+    #[schema(example = "key.revoke")]
+    action: String,
+    /// The id of what it was done to.
+    object: String,
+    /// Whose that is.
+    account_id: Option<String>,
+    /// The client's address.
+    from: Option<String>,
+}
+
+impl From<audit::Row> for View {
+    fn from(row: audit::Row) -> Self {
+        Self {
+            id: row.id.to_string(),
+            at: rfc3339(row.at),
+            actor: row.actor,
+            action: row.action,
+            object: row.object,
+            account_id: row.account_id.map(|id| id.to_string()),
+            from: row.from,
+        }
+    }
+}
+
+/// All changes, newest first.
+#[utoipa::path(get, path = "/api/audit", operation_id = "list_audit", tag = "audit",
+    responses((status = 200, description = "A page of the audit log.", body = List<View>)))]
+pub async fn list(context: Data<Context>, query: Query) -> Answer {
+    let page = query.page()?;
+    let rows = page.rows();
+    let rows = context.store.read(move |conn| audit::list(conn, rows)).await?;
+    Ok(ok(&page.list(rows, |row| row.id, View::from)))
+}

@@ -1,0 +1,171 @@
+//! Calls: those in progress and those that were, and the way to end one.
+//!
+//! What is shown is what the store holds: a live call's transcript is a beat behind. A call is ended
+//! by writing the wish down, where the call's node sees it, whichever node was asked; the registry of
+//! this node makes it immediate.
+
+use actix_web::{HttpResponse, web::Data};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    Answer, Context,
+    auth::Who,
+    body::OptionalBody,
+    ok,
+    page::{List, Query},
+    path::Id,
+    rfc3339,
+};
+use crate::{
+    call::event::{EndReason, Role, TranscriptLine},
+    id::CallId,
+    problem::{Code, Problem},
+    store::{
+        audit,
+        calls::{self, CallFilter},
+    },
+};
+
+/// A call.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Call)]
+pub struct View {
+    #[schema(example = "call_019350a1b2c37d4e8f90a1b2c3d4e5f6")]
+    id: String,
+    account_id: String,
+    agent_id: String,
+    key_id: String,
+    /// How the provider speaks; null until it is recognised.
+    dialect: Option<String>,
+    /// The caller, as the provider tells.
+    from: Option<String>,
+    /// Who was called, as the provider tells.
+    to: Option<String>,
+    #[schema(format = DateTime)]
+    started_at: String,
+    /// Null while the call is live.
+    #[schema(format = DateTime)]
+    ended_at: Option<String>,
+    #[schema(example = "hangup")]
+    end_reason: Option<&'static str>,
+    billed_seconds: Option<i64>,
+    transcript: Vec<Line>,
+}
+
+/// A line of a transcript.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[schema(as = TranscriptLine)]
+pub enum Line {
+    /// Something said.
+    Transcript {
+        /// `user` or `assistant`.
+        role: &'static str,
+        /// The words.
+        text: String,
+        /// Milliseconds since the call's talk time began.
+        at_ms: u64,
+    },
+    /// A key pressed on the caller's telephone.
+    Dtmf {
+        /// One of 0-9 * # A-D.
+        digit: String,
+        /// Milliseconds since the call's talk time began.
+        at_ms: u64,
+    },
+}
+
+impl From<TranscriptLine> for Line {
+    fn from(line: TranscriptLine) -> Self {
+        match line {
+            TranscriptLine::Transcript { role, text, at_ms } => {
+                let role = match role {
+                    Role::User => "user",
+                    Role::Assistant => "assistant",
+                };
+                Self::Transcript { role, text, at_ms }
+            }
+            TranscriptLine::Dtmf { digit, at_ms } => Self::Dtmf { digit: digit.to_string(), at_ms },
+        }
+    }
+}
+
+impl From<calls::Call> for View {
+    fn from(call: calls::Call) -> Self {
+        Self {
+            id: call.id.to_string(),
+            account_id: call.account_id.to_string(),
+            agent_id: call.agent_id.to_string(),
+            key_id: call.key_id.to_string(),
+            dialect: call.dialect,
+            from: call.from,
+            to: call.to,
+            started_at: rfc3339(call.started_at),
+            ended_at: call.ended_at.map(rfc3339),
+            end_reason: call.end_reason.map(EndReason::as_str),
+            billed_seconds: call.billed_seconds.map(|seconds| seconds.0),
+            transcript: call.transcript.into_iter().map(Line::from).collect(),
+        }
+    }
+}
+
+/// Calls, newest first.
+#[utoipa::path(get, path = "/api/calls", operation_id = "list_calls", tag = "calls",
+    params(
+        ("live" = Option<bool>, Query, description = "Those in progress, or those that have ended."),
+        ("agent_id" = Option<String>, Query, description = "Those of one agent."),
+        ("key_id" = Option<String>, Query, description = "Those of one key."),
+        ("account_id" = Option<String>, Query, description = "Those of one account."),
+    ),
+    responses((status = 200, description = "A page of calls.", body = List<View>)))]
+pub async fn list(context: Data<Context>, query: Query) -> Answer {
+    let page = query.page()?;
+    let filter = CallFilter {
+        live: query.get("live")?,
+        agent_id: query.get("agent_id")?,
+        key_id: query.get("key_id")?,
+        account_id: query.get("account_id")?,
+    };
+    let rows = page.rows();
+    let rows = context.store.read(move |conn| calls::list(conn, filter, rows)).await?;
+    Ok(ok(&page.list(rows, |call| call.id, View::from)))
+}
+
+/// One call.
+#[utoipa::path(get, path = "/api/calls/{id}", operation_id = "get_call", tag = "calls",
+    responses((status = 200, description = "The call.", body = View)))]
+pub async fn get(context: Data<Context>, Id(id): Id<CallId>) -> Answer {
+    let call = context.store.read(move |conn| calls::get(conn, id)).await?;
+    Ok(ok(&View::from(call.ok_or(Code::NotFound)?)))
+}
+
+/// Nothing has to be said to end a call.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// Ends a call, with the reason `operator`. A call that has ended is left as it is.
+#[utoipa::path(post, path = "/api/calls/{id}/end", operation_id = "end_call", tag = "calls",
+    responses((status = 202, description = "The call, about to end.", body = View)))]
+pub async fn end(
+    context: Data<Context>,
+    who: Who,
+    Id(id): Id<CallId>,
+    OptionalBody(Nothing {}): OptionalBody<Nothing>,
+) -> Answer {
+    let call = context
+        .store
+        .write(move |conn| {
+            let call = calls::get(conn, id)?.ok_or(Code::NotFound)?;
+            if calls::request_end(conn, &[id], EndReason::Operator)? > 0 {
+                audit::insert(conn, &who.did("call.end", id, Some(call.account_id)))?;
+            }
+            Ok::<_, Problem>(call)
+        })
+        .await?;
+    if call.ended_at.is_none() {
+        context.registry.end_calls(vec![id], EndReason::Operator);
+    }
+    Ok(HttpResponse::Accepted().json(View::from(call)))
+}

@@ -1,0 +1,282 @@
+//! What may stand in a field: one type per kind of field, and one rule in words per name.
+//!
+//! A type that exists holds a good value, so nothing behind the body checks again. A name means the
+//! same in every body, so its rule stands here once and is what a 422 says; the value never is. Which
+//! fields a body has is the business of each resource.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::{agent::profile::Engine, key::looks_like_key, points::Seconds, problem::Problem};
+
+/// The rule of each field, parameter and header that a 422 can name.
+const RULES: &[(&str, &str)] = &[
+    ("account_id", "Has to be the id of an existing account."),
+    ("agent_id", "Has to be the id of an existing agent."),
+    ("closing_phrase", SPOKEN_RULE),
+    ("cursor", "Has to be a next_cursor that this list has given."),
+    ("end_calls", FLAG_RULE),
+    ("engine", "Has to be echo."),
+    ("greeting", SPOKEN_RULE),
+    (
+        "Idempotency-Key",
+        "Has to be there, with 1 to 200 printable characters, not shaped like a key.",
+    ),
+    ("is_active", FLAG_RULE),
+    ("key_id", "Has to be the id of a key."),
+    ("language", "Has to be a language tag such as en or en-GB."),
+    ("limit", "Has to be a whole number from 1 to 200."),
+    ("live", FLAG_RULE),
+    ("max_concurrent_calls", "Has to be a whole number from 1 to 100,000, or null."),
+    ("max_duration_seconds", DURATION_RULE),
+    ("max_turns", "Has to be a whole number from 1 to 10,000, or null."),
+    ("name", "Has to be 1 to 200 characters, no control characters, not shaped like a key."),
+    (
+        "note",
+        "Has to be 1 to 500 characters, no control characters, not shaped like a key; or null.",
+    ),
+    (
+        "points",
+        "Has to be a number: whole seconds (1 point is 60 seconds), more than zero, in range.",
+    ),
+    ("silence_timeout_seconds", DURATION_RULE),
+    (
+        "system_prompt",
+        "Has to be up to 20,000 characters, no control characters but tabs and line breaks, not shaped like a key; or null.",
+    ),
+    (
+        "voice",
+        "Has to be 1 to 64 of A-Z a-z 0-9 _ + . -, the first a letter or digit, not shaped like a key; or null.",
+    ),
+];
+const FLAG_RULE: &str = "Has to be true or false.";
+const DURATION_RULE: &str = "Has to be a whole number of seconds from 1 to 86,400.";
+const SPOKEN_RULE: &str = "Has to be 1 to 1,000 characters, no control characters but tabs and line breaks, not shaped like a key.";
+
+/// A 422 for a field that breaks its rule.
+pub fn fault(field: &str) -> Problem {
+    match RULES.iter().find(|(name, _)| *name == field) {
+        Some((name, rule)) => Problem::field(*name, *rule),
+        None => unknown(field),
+    }
+}
+
+/// A 422 for a field that is none. Its name is a client's text, so it is repeated only if it looks
+/// like a name and not like a key.
+pub fn unknown(field: &str) -> Problem {
+    let name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    let repeatable = (1..=40).contains(&field.len())
+        && field.bytes().all(name)
+        && !field.to_ascii_lowercase().contains(crate::key::PREFIX);
+    let field = if repeatable { field.to_owned() } else { "?".to_owned() };
+    Problem::field(field, "There is no such field here.")
+}
+
+/// The text breaks the rule of its field; which rule, the field's name says.
+#[derive(Debug, thiserror::Error)]
+#[error("refused")]
+pub struct Refused;
+
+/// Trims a text and takes it if it is long enough, short enough, printable and no key.
+fn text(raw: &str, min: usize, max: usize, controls: &[char]) -> Result<String, Refused> {
+    let text = raw.trim();
+    let length = text.chars().count();
+    let printable = text.chars().all(|c| !c.is_control() || controls.contains(&c));
+    let good = (min..=max).contains(&length) && printable && !looks_like_key(text);
+    good.then(|| text.to_owned()).ok_or(Refused)
+}
+
+const LINES: &[char] = &['\t', '\n', '\r'];
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident $(($($schema:tt)*))? = |$raw:ident| $check:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Deserialize, ToSchema)]
+        #[serde(try_from = "String")]
+        $(#[schema($($schema)*)])?
+        pub struct $name(String);
+
+        impl TryFrom<String> for $name {
+            type Error = Refused;
+
+            fn try_from($raw: String) -> Result<Self, Refused> {
+                $check.map(Self)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(text: $name) -> Self {
+                text.0
+            }
+        }
+    )*};
+}
+
+texts! {
+    /// What people call something; trimmed.
+    Name (min_length = 1, max_length = 200, example = "Front desk") = |raw| text(&raw, 1, 200, &[]);
+    /// A remark beside a top-up; trimmed.
+    Note (min_length = 1, max_length = 500) = |raw| text(&raw, 1, 500, &[]);
+    /// Something an agent says; trimmed.
+    Spoken (min_length = 1, max_length = 1000) = |raw| text(&raw, 1, 1_000, LINES);
+    /// Instructions for a language model; trimmed.
+    Prompt (max_length = 20000) = |raw| text(&raw, 0, 20_000, LINES);
+    /// A BCP 47 language tag.
+    Language (max_length = 35, example = "en-GB") = |raw| language(&raw);
+    /// A synthesiser's voice: one safe word, for it becomes an argument of a process.
+    Voice (min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9][A-Za-z0-9_+.-]{0,63}$") = |raw| voice(&raw);
+}
+
+fn language(raw: &str) -> Result<String, Refused> {
+    let mut parts = raw.split('-');
+    let primary = parts
+        .next()
+        .is_some_and(|p| (2..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphabetic()));
+    let rest =
+        parts.all(|p| (1..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()));
+    (primary && rest && raw.len() <= 35).then(|| raw.to_owned()).ok_or(Refused)
+}
+
+fn voice(raw: &str) -> Result<String, Refused> {
+    let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'.' | b'-');
+    let word = raw.starts_with(|c: char| c.is_ascii_alphanumeric()) && raw.bytes().all(safe);
+    (word && raw.len() <= 64 && !looks_like_key(raw)).then(|| raw.to_owned()).ok_or(Refused)
+}
+
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident = 1..=$max:tt;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+        #[serde(try_from = "i64")]
+        #[schema(minimum = 1, maximum = $max)]
+        pub struct $name(i32);
+
+        impl TryFrom<i64> for $name {
+            type Error = Refused;
+
+            fn try_from(number: i64) -> Result<Self, Refused> {
+                match i32::try_from(number) {
+                    Ok(number @ 1..=$max) => Ok(Self(number)),
+                    _ => Err(Refused),
+                }
+            }
+        }
+
+        impl From<$name> for i32 {
+            fn from(number: $name) -> Self {
+                number.0
+            }
+        }
+    )*};
+}
+
+numbers! {
+    /// A length of time in whole seconds.
+    DurationSeconds = 1..=86_400;
+    /// Turns after which a call ends.
+    MaxTurns = 1..=10_000;
+    /// Calls at once.
+    Cap = 1..=100_000;
+}
+
+/// The name of an engine.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(value_type = String, example = "echo", pattern = "^echo$")]
+pub struct EngineName(pub Engine);
+
+impl TryFrom<String> for EngineName {
+    type Error = Refused;
+
+    fn try_from(name: String) -> Result<Self, Refused> {
+        Engine::from_name(&name).map(Self).ok_or(Refused)
+    }
+}
+
+/// Points as a JSON number, read from its text so that no digit is lost.
+#[derive(Debug, Clone, Copy, ToSchema)]
+#[schema(value_type = f64, exclusive_minimum = 0, example = 2.5)]
+pub struct Points(pub Seconds);
+
+impl<'de> Deserialize<'de> for Points {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(value)?;
+        Seconds::from_points(raw.get()).map(Self).ok_or_else(|| serde::de::Error::custom(Refused))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KEY: &str = "sk_live_00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+    fn takes<T: TryFrom<String>>(raw: &str) -> bool {
+        T::try_from(raw.to_owned()).is_ok()
+    }
+
+    #[test]
+    fn texts_have_bounds_and_hold_no_key() {
+        let long = |n: usize| "ü".repeat(n);
+        assert!(takes::<Name>("a") && takes::<Name>(&long(200)) && takes::<Name>("名前 'x' <b>"));
+        for wrong in ["", "  ", "\u{a0}", "a\0b", "a\nb", "a\u{1b}b", KEY, &KEY[..30], &long(201)] {
+            assert!(!takes::<Name>(wrong), "{wrong:?}");
+        }
+        assert!(takes::<Spoken>("Hello.\nAgain.") && !takes::<Spoken>("a\u{7}b"));
+        assert!(takes::<Spoken>(&long(1_000)) && !takes::<Spoken>(&long(1_001)));
+        assert!(takes::<Prompt>("") && takes::<Prompt>(&long(20_000)));
+        assert!(
+            !takes::<Prompt>(&long(20_001)) && !takes::<Prompt>("a\0") && !takes::<Prompt>(KEY)
+        );
+        assert!(takes::<Note>(&long(500)) && !takes::<Note>(&long(501)) && !takes::<Note>(KEY));
+    }
+
+    #[test]
+    fn a_voice_is_one_safe_word() {
+        for good in ["en-us+f3", "af", "mb-us1", "a.b_c", &"a".repeat(64)] {
+            assert!(takes::<Voice>(good), "{good}");
+        }
+        for wrong in
+            ["", "-x", "--stdin", "../en", "a b", "a;b", "ü", "+f3", &"a".repeat(65), &KEY[..60]]
+        {
+            assert!(!takes::<Voice>(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_language_is_a_tag() {
+        for good in ["en", "en-GB", "zh-Hant-TW", "sl-rozaj-biske-1994"] {
+            assert!(takes::<Language>(good), "{good}");
+        }
+        for wrong in ["", "e", "en_GB", "en-", "-en", "12", "englishlanguage", "en--GB", "e n"] {
+            assert!(!takes::<Language>(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_rule_is_found_by_its_name() {
+        for (name, rule) in RULES {
+            let problem = fault(name);
+            assert_eq!(problem.named_field(), Some(*name));
+            assert!(rule.ends_with('.') && rule.starts_with("Has to be "), "{rule}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn noise_never_panics(noise in "\\PC{0,80}") {
+            let _ = takes::<Name>(&noise);
+            let _ = takes::<Voice>(&noise);
+            let _ = takes::<Language>(&noise);
+            let _ = unknown(&noise);
+        }
+
+        #[test]
+        fn what_is_let_in_is_what_it_says(number in any::<i64>()) {
+            prop_assert_eq!(Cap::try_from(number).is_ok(), (1..=100_000).contains(&number));
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Composition: opens the store, starts the registry and the ledger, binds, and hands back what
+//! runs.
+//!
+//! It is the one place that knows every part, and it holds no rule of its own. [`Running::stop`] is
+//! the whole way down: refuse new calls, let the others finish, settle, close.
+
+use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, middleware::from_fn, rt, web};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use secrecy::ExposeSecret;
+
+use crate::{
+    agent::speech::Speaker,
+    api,
+    clock::NodeClock,
+    id::NodeId,
+    ledger::Ledger,
+    metrics, problem,
+    registry::RegistryHandle,
+    routes,
+    session::{Voice, attempts::Attempts, socket::PeerSocket},
+    settings::{MetricsListen, ServeArgs},
+    store::{Store, StoreError},
+    telemetry::access::AccessLog,
+};
+
+/// How long the ledger may take, after the last call, to write what it still holds.
+const LAST_SETTLEMENTS: Duration = Duration::from_secs(10);
+/// What calls may take beyond their time to drain, for their close frames and the watchdog.
+const LAST_CALLS: Duration = Duration::from_secs(4);
+
+/// Why the server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database could not be opened or migrated.
+    #[error("UPVOOT_DATABASE_URL: the database cannot be opened: {0}")]
+    Store(#[from] StoreError),
+    /// An address cannot be listened on.
+    #[error("{variable}: cannot listen on {address}: {cause}")]
+    Bind {
+        /// The setting it comes from.
+        variable: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system says.
+        cause: io::Error,
+    },
+    /// The certificate or its key cannot be used.
+    #[error("{variable}: {cause}")]
+    Tls {
+        /// The setting it comes from.
+        variable: &'static str,
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+/// A server that runs.
+pub struct Running {
+    address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
+    public_url: String,
+    drain: Duration,
+    clock: NodeClock,
+    registry: RegistryHandle,
+    ledger: Ledger,
+    servers: Vec<ServerHandle>,
+}
+
+/// Starts a server with these settings, within a running actix system.
+///
+/// # Errors
+/// When the database, an address or the certificate cannot be used; nothing is left running then.
+pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
+    let tls = tls(&settings)?;
+    let url = settings.database_url.clone();
+    let store = web::block(move || Store::open(url.expose_secret()))
+        .await
+        .unwrap_or_else(|panicked| Err(StoreError::Failed(panicked.into())))?;
+
+    let clock = NodeClock::start();
+    let node_id = NodeId::new();
+    let registry = RegistryHandle::start(clock);
+    let ended = registry.clone();
+    let on_end_requested = move |call, reason| ended.end_calls(vec![call], reason);
+    let ledger = Ledger::start(store.clone(), node_id, clock, on_end_requested).await?;
+
+    let lost = ledger.clone();
+    let voice = web::Data::new(Voice {
+        unclaimed: Arc::new(move |call, account| lost.abandon(call, account)),
+        store: store.clone(),
+        registry: registry.clone(),
+        ledger: ledger.clone(),
+        speaker: Speaker::new(),
+        attempts: Attempts::new(settings.attempts_per_minute),
+        proxies: settings.trusted_proxies.clone(),
+        clock,
+        node_id,
+    });
+    let context = web::Data::new(api::Context {
+        store,
+        registry: registry.clone(),
+        admin_token: settings.admin_token.clone(),
+        proxies: settings.trusted_proxies.clone(),
+    });
+    let proxies = settings.trusted_proxies.clone();
+    let server = HttpServer::new(move || {
+        App::new()
+            .wrap(from_fn(problem::close_unread))
+            .wrap(AccessLog::new(proxies.clone()))
+            .app_data(voice.clone())
+            .app_data(context.clone())
+            .configure(routes::configure)
+    })
+    .on_connect(PeerSocket::keep)
+    // Signals are ours: while draining the listener stays open to answer 503.
+    .disable_signals()
+    .shutdown_timeout(1);
+    let bind =
+        |cause| StartError::Bind { variable: "UPVOOT_LISTEN", address: settings.listen, cause };
+    let server = match tls {
+        Some(tls) => server.bind_rustls_0_23(settings.listen, tls),
+        None => server.bind(settings.listen),
+    }
+    .map_err(bind)?;
+    let address = first(&server.addrs(), settings.listen);
+    let mut servers = Vec::new();
+    let metrics_address = match settings.metrics_listen {
+        MetricsListen::Off => None,
+        MetricsListen::On(listen) => {
+            let (address, handle) = serve_metrics(listen, registry.clone())?;
+            servers.push(handle);
+            Some(address)
+        }
+    };
+    let server = server.run();
+    servers.push(server.handle());
+    rt::spawn(server);
+    Ok(Running {
+        address,
+        metrics_address,
+        public_url: settings.public_url(address),
+        drain: settings.drain(),
+        clock,
+        registry,
+        ledger,
+        servers,
+    })
+}
+
+impl Running {
+    /// The address that is listened on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address that metrics are served on.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// What people and providers reach this server at.
+    pub fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
+    /// Drains and stops: new calls are refused, those in progress may finish within
+    /// `UPVOOT_DRAIN_SECONDS` and are then ended, all of them are settled. True if every settlement
+    /// was written.
+    pub async fn stop(self) -> bool {
+        self.registry.drain(self.clock.now() + self.drain);
+        let patience = self.drain + LAST_CALLS;
+        if tokio::time::timeout(patience, self.registry.drained()).await.is_err() {
+            tracing::error!(calls = self.registry.live_calls(), "calls outlived their draining");
+        }
+        for server in &self.servers {
+            server.stop(true).await;
+        }
+        self.ledger.close(LAST_SETTLEMENTS).await
+    }
+}
+
+/// Serves `/metrics`, and nothing else, on an address of its own.
+fn serve_metrics(
+    listen: SocketAddr,
+    registry: RegistryHandle,
+) -> Result<(SocketAddr, ServerHandle), StartError> {
+    let server = HttpServer::new(move || {
+        let registry = registry.clone();
+        let metrics = move || {
+            let text = metrics::render(registry.live_calls(), registry.is_draining());
+            async move { HttpResponse::Ok().content_type(metrics::CONTENT_TYPE).body(text) }
+        };
+        App::new().route("/metrics", web::get().to(metrics))
+    })
+    .workers(1)
+    .disable_signals()
+    .shutdown_timeout(1)
+    .bind(listen)
+    .map_err(|cause| StartError::Bind {
+        variable: "UPVOOT_METRICS_LISTEN",
+        address: listen,
+        cause,
+    })?;
+    let address = first(&server.addrs(), listen);
+    let server = server.run();
+    let handle = server.handle();
+    rt::spawn(server);
+    Ok((address, handle))
+}
+
+fn first(bound: &[SocketAddr], asked: SocketAddr) -> SocketAddr {
+    bound.first().copied().unwrap_or(asked)
+}
+
+/// The TLS configuration, if a certificate is set. Providers speak HTTP/1.1 to a WebSocket.
+fn tls(settings: &ServeArgs) -> Result<Option<rustls::ServerConfig>, StartError> {
+    let (Some(cert), Some(key)) = (&settings.tls_cert, &settings.tls_key) else { return Ok(None) };
+    let chain =
+        chain(cert).map_err(|cause| StartError::Tls { variable: "UPVOOT_TLS_CERT", cause })?;
+    let key_error = |cause: String| StartError::Tls { variable: "UPVOOT_TLS_KEY", cause };
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| key_error(error.to_string()))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| key_error(error.to_string()))?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| key_error(error.to_string()))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Some(config))
+}
+
+fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates: Result<Vec<_>, _> = match CertificateDer::pem_file_iter(path) {
+        Ok(found) => found.collect(),
+        Err(error) => return Err(error.to_string()),
+    };
+    match certificates {
+        Ok(chain) if chain.is_empty() => Err("no certificate in the file".to_owned()),
+        Ok(chain) => Ok(chain),
+        Err(error) => Err(error.to_string()),
+    }
+}

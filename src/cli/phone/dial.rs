@@ -1,0 +1,215 @@
+//! From an address to a line: connect, ask for the upgrade, and say why not.
+//!
+//! The handshake is our own, for two reasons: the WebSocket library logs the whole request, path
+//! and key, at trace level, and it drops the body of a refusal, in which the code stands.
+
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::ServerName;
+use serde::Deserialize;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        handshake::{client::generate_key, derive_accept_key},
+        protocol::{Role, WebSocketConfig},
+    },
+};
+use zeroize::Zeroizing;
+
+use super::{Address, Line};
+
+/// The subprotocol of the native dialect.
+const SUBPROTOCOL: &str = "upvoot.v1";
+/// To connect, and again to be answered: the server itself takes up to five seconds to refuse.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes of the longest answer head, and of the longest refusal, that are read.
+const LONGEST: usize = 64 * 1024;
+/// Bytes of the longest message that is taken.
+const LONGEST_MESSAGE: usize = 1024 * 1024;
+
+pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
+pub(super) type Socket = WebSocketStream<Box<dyn Wire>>;
+
+/// An answer other than 101.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `code` of the body, if it has one.
+    pub code: Option<String>,
+}
+
+/// Why there is no call. It holds nothing of the address but its host.
+#[derive(Debug, thiserror::Error)]
+pub enum NoCall {
+    /// The server said no.
+    #[error("refused: {} {}", .0.status, .0.code.as_deref().unwrap_or("(no code)"))]
+    Refused(Refusal),
+    /// Nobody can be reached there.
+    #[error("cannot connect: {0}")]
+    Unreachable(#[source] io::Error),
+    /// The server's certificate is not in order, or there is no TLS there.
+    #[error("no secure connection: {0}")]
+    Insecure(#[source] io::Error),
+    /// It took too long.
+    #[error("no answer within {} seconds", PATIENCE.as_secs())]
+    NoAnswer,
+    /// The answer is not that of a WebSocket server.
+    #[error("not a voice server: {0}")]
+    NoVoiceServer(&'static str),
+}
+
+/// Places a call.
+///
+/// # Errors
+/// [`NoCall`], also when the server refuses.
+pub async fn dial(address: &Address) -> Result<Line, NoCall> {
+    let dialled = Instant::now();
+    let wire = timeout(PATIENCE, connect(address)).await.map_err(|_| NoCall::NoAnswer)??;
+    let socket =
+        timeout(PATIENCE, upgrade(address, wire)).await.map_err(|_| NoCall::NoAnswer)??;
+    Ok(Line::begin(socket, dialled.elapsed()))
+}
+
+async fn connect(address: &Address) -> Result<Box<dyn Wire>, NoCall> {
+    let host = (address.host.as_str(), address.port);
+    let stream = TcpStream::connect(host).await.map_err(NoCall::Unreachable)?;
+    stream.set_nodelay(true).map_err(NoCall::Unreachable)?;
+    if !address.secure {
+        return Ok(Box::new(stream));
+    }
+    let name = ServerName::try_from(address.host.clone())
+        .map_err(|error| NoCall::Insecure(io::Error::other(error)))?;
+    let secured = TlsConnector::from(tls()).connect(name, stream).await;
+    Ok(Box::new(secured.map_err(NoCall::Insecure)?))
+}
+
+/// TLS that trusts what the operating system trusts; read once.
+fn tls() -> Arc<ClientConfig> {
+    static TLS: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    TLS.get_or_init(|| {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let ring = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(ring)
+            .with_safe_default_protocol_versions()
+            .expect("ring serves the default versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Arc::new(config)
+    })
+    .clone()
+}
+
+async fn upgrade(address: &Address, mut wire: Box<dyn Wire>) -> Result<Socket, NoCall> {
+    let nonce = generate_key();
+    let request = Zeroizing::new(format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {nonce}\r\n\
+         Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\nUser-Agent: upvoot/{}\r\n\r\n",
+        address.path.as_str(),
+        address.authority,
+        env!("CARGO_PKG_VERSION"),
+    ));
+    // A server that answers before it has read everything may close early: its answer counts.
+    let _ = wire.write_all(request.as_bytes()).await;
+    let _ = wire.flush().await;
+
+    let answer = Answer::read(&mut wire).await?;
+    if answer.status != 101 {
+        let code = problem_code(&mut wire, &answer).await;
+        return Err(NoCall::Refused(Refusal { status: answer.status, code }));
+    }
+    if answer.accept != Some(derive_accept_key(nonce.as_bytes())) {
+        return Err(NoCall::NoVoiceServer("a wrong Sec-WebSocket-Accept"));
+    }
+    if answer.subprotocol.is_some_and(|protocol| protocol != SUBPROTOCOL) {
+        return Err(NoCall::NoVoiceServer("a subprotocol nobody asked for"));
+    }
+    let config = WebSocketConfig::default()
+        .read_buffer_size(16 * 1024)
+        .write_buffer_size(0)
+        .max_message_size(Some(LONGEST_MESSAGE))
+        .max_frame_size(Some(LONGEST_MESSAGE));
+    Ok(WebSocketStream::from_partially_read(wire, answer.tail, Role::Client, Some(config)).await)
+}
+
+/// The head of the server's answer, and what of the rest came with it.
+struct Answer {
+    status: u16,
+    accept: Option<String>,
+    subprotocol: Option<String>,
+    length: Option<usize>,
+    tail: Vec<u8>,
+}
+
+impl Answer {
+    async fn read(wire: &mut Box<dyn Wire>) -> Result<Self, NoCall> {
+        let mut bytes = Vec::with_capacity(2048);
+        loop {
+            if wire.read_buf(&mut bytes).await.map_err(NoCall::Unreachable)? == 0 {
+                return Err(NoCall::NoVoiceServer("it hung up without an answer"));
+            }
+            if let Some(answer) = Self::parse(&bytes)? {
+                return Ok(answer);
+            }
+            if bytes.len() > LONGEST {
+                return Err(NoCall::NoVoiceServer("an answer without an end"));
+            }
+        }
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Option<Self>, NoCall> {
+        let mut headers = [httparse::EMPTY_HEADER; 64];
+        let mut response = httparse::Response::new(&mut headers);
+        let parsed = response.parse(bytes).map_err(|_| NoCall::NoVoiceServer("no HTTP"))?;
+        let httparse::Status::Complete(head) = parsed else {
+            return Ok(None);
+        };
+        let header = |name: &str| {
+            let found = response.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name))?;
+            Some(String::from_utf8_lossy(found.value).trim().to_owned())
+        };
+        Ok(Some(Self {
+            status: response.code.unwrap_or_default(),
+            accept: header("Sec-WebSocket-Accept"),
+            subprotocol: header("Sec-WebSocket-Protocol"),
+            length: header("Content-Length").and_then(|length| length.parse().ok()),
+            tail: bytes[head..].to_vec(),
+        }))
+    }
+}
+
+/// The `code` of a problem document. A body that is late, long or something else has none.
+async fn problem_code(wire: &mut Box<dyn Wire>, answer: &Answer) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Problem {
+        code: String,
+    }
+    let mut body = answer.tail.clone();
+    let wanted = answer.length.unwrap_or(LONGEST).min(LONGEST);
+    let missing = wanted.saturating_sub(body.len());
+    let rest = wire.take(missing as u64);
+    tokio::pin!(rest);
+    // What arrived before an error or the time limit may be the whole of it.
+    let _ = timeout(Duration::from_secs(3), rest.read_to_end(&mut body)).await;
+    let problem: Problem = serde_json::from_slice(&body).ok()?;
+    // It is going to be printed.
+    let tame = problem.code.len() <= 64
+        && problem.code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    tame.then_some(problem.code)
+}

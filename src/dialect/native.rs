@@ -1,0 +1,193 @@
+//! UpVoot's own dialect: binary frames are audio as it is, text frames are small JSON objects.
+//!
+//! Audio needs no work here at all, which is why only text passes through this file. What a peer
+//! sends that is not understood is ignored, never answered and never fatal; that the first frames
+//! must make sense at all is the rule of `detect`.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    call::{EndReason, Event, Role},
+    id::CallId,
+};
+
+/// The dialect's name in call rows and logs.
+pub const NAME: &str = "native";
+/// The WebSocket subprotocol by which a client declares this dialect.
+pub const SUBPROTOCOL: &str = "upvoot.v1";
+
+/// A text frame of ours, its fields in the order in which they are written.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum ServerFrame<'a> {
+    CallStart { call_id: CallId },
+    AudioStart,
+    AudioEnd,
+    Transcript { role: Role, text: &'a str },
+    Error { code: &'a str, message: &'a str },
+    CallEnd { reason: EndReason },
+}
+
+/// What a client can ask for in a text frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// End the call.
+    EndCall,
+    /// A key was pressed: `0`-`9`, `*`, `#`, `A`-`D`.
+    Dtmf(char),
+}
+
+/// The text frame that opens a call, sent as soon as the dialect is recognised.
+pub fn encode_call_start(call_id: CallId) -> String {
+    json(&ServerFrame::CallStart { call_id })
+}
+
+/// The text frame that carries an event.
+pub fn encode(event: &Event) -> String {
+    json(&match event {
+        Event::AudioStart => ServerFrame::AudioStart,
+        Event::AudioEnd => ServerFrame::AudioEnd,
+        Event::Transcript { role, text } => ServerFrame::Transcript { role: *role, text },
+        Event::Error { code, message } => ServerFrame::Error { code, message },
+        Event::CallEnd { reason } => ServerFrame::CallEnd { reason: *reason },
+    })
+}
+
+/// What a text frame asks for; `None` if that is nothing we know.
+pub fn decode(text: &str) -> Option<Command> {
+    let frame = object(text)?;
+    match kind(&frame)? {
+        Kind::EndCall => Some(Command::EndCall),
+        Kind::Dtmf => digit(frame.get("digit")?.as_str()?).map(Command::Dtmf),
+    }
+}
+
+/// The types of frame a client may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    EndCall,
+    Dtmf,
+}
+
+/// The frame's type, if it is one of this dialect's.
+pub(super) fn kind(frame: &Map<String, Value>) -> Option<Kind> {
+    match frame.get("type")?.as_str()? {
+        "end_call" => Some(Kind::EndCall),
+        "dtmf" => Some(Kind::Dtmf),
+        _ => None,
+    }
+}
+
+/// The text as a JSON object, if it is one.
+pub(super) fn object(text: &str) -> Option<Map<String, Value>> {
+    serde_json::from_str(text).ok()
+}
+
+fn json(frame: &ServerFrame<'_>) -> String {
+    serde_json::to_string(frame).expect("text and plain enums always serialise")
+}
+
+fn digit(text: &str) -> Option<char> {
+    let mut characters = text.chars();
+    let digit = characters.next()?.to_ascii_uppercase();
+    let known = matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D');
+    (known && characters.next().is_none()).then_some(digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn events_look_as_documented() {
+        let table = [
+            (Event::AudioStart, r#"{"type":"audio_start"}"#),
+            (Event::AudioEnd, r#"{"type":"audio_end"}"#),
+            (
+                Event::Transcript { role: Role::Assistant, text: "Say \"hi\"\n".into() },
+                r#"{"type":"transcript","role":"assistant","text":"Say \"hi\"\n"}"#,
+            ),
+            (
+                Event::Transcript { role: Role::User, text: "héllo".into() },
+                r#"{"type":"transcript","role":"user","text":"héllo"}"#,
+            ),
+            (
+                Event::Error { code: "bad_frame", message: "No." },
+                r#"{"type":"error","code":"bad_frame","message":"No."}"#,
+            ),
+            (
+                Event::CallEnd { reason: EndReason::BalanceExhausted },
+                r#"{"type":"call_end","reason":"balance_exhausted"}"#,
+            ),
+        ];
+        for (event, text) in table {
+            assert_eq!(encode(&event), text);
+        }
+        let call_id = CallId::new();
+        let start = format!(r#"{{"type":"call_start","call_id":"{call_id}"}}"#);
+        assert_eq!(encode_call_start(call_id), start);
+    }
+
+    #[test]
+    fn a_client_can_end_the_call_and_dial() {
+        assert_eq!(decode(r#"{"type":"end_call"}"#), Some(Command::EndCall));
+        let wordy = r#" {"digit":7,"type":"end_call","more":[{}]} "#;
+        assert_eq!(decode(wordy), Some(Command::EndCall));
+        for (sent, heard) in
+            [("0", '0'), ("9", '9'), ("*", '*'), ("#", '#'), ("A", 'A'), ("d", 'D')]
+        {
+            let text = format!(r#"{{"type":"dtmf","digit":"{sent}"}}"#);
+            assert_eq!(decode(&text), Some(Command::Dtmf(heard)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_ignored() {
+        for text in [
+            "",
+            "end_call",
+            "null",
+            "[]",
+            r#"["end_call"]"#,
+            r#""end_call""#,
+            "{}",
+            r#"{"type":null}"#,
+            r#"{"type":["end_call"]}"#,
+            r#"{"type":"End_Call"}"#,
+            r#"{"type":"end_call"} x"#,
+            r#"{"type":"call_end"}"#,
+            r#"{"type":"dtmf"}"#,
+            r#"{"type":"dtmf","digit":5}"#,
+            r#"{"type":"dtmf","digit":""}"#,
+            r#"{"type":"dtmf","digit":"12"}"#,
+            r#"{"type":"dtmf","digit":"E"}"#,
+            r#"{"type":"dtmf","digit":"٣"}"#,
+        ] {
+            assert!(decode(text).is_none(), "{text}");
+        }
+        assert!(decode(&"[".repeat(100_000)).is_none());
+        assert!(decode(&r#"{"type":"#.repeat(100_000)).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn noise_is_survived(text in any::<String>()) {
+            let _ = decode(&text);
+        }
+
+        #[test]
+        fn almost_json_is_survived(text in r#"[\[\]{}:,"a-f0-9\\ ]{0,40}"#) {
+            let _ = decode(&text);
+        }
+
+        #[test]
+        fn any_words_come_back_as_they_were(words in any::<String>()) {
+            let event = Event::Transcript { role: Role::User, text: words.clone() };
+            let frame = object(&encode(&event)).unwrap();
+            prop_assert_eq!(frame.get("text").unwrap(), &Value::from(words));
+        }
+    }
+}

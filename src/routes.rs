@@ -1,0 +1,20 @@
+//! The one table of URLs.
+
+use actix_web::web::{self, ServiceConfig};
+
+use crate::{api, problem, session::upgrade::voice};
+
+/// Mounts every URL the server answers.
+///
+/// | URL | who uses it | where it goes |
+/// |---|---|---|
+/// | `/voice/<key>` | telephony providers | [`crate::session`] |
+/// | `/api/...` | operators | [`crate::api`] |
+/// | `/healthz`, `/readyz` | load balancers | [`crate::api`] |
+/// | anything else | nobody | 404 |
+pub fn configure(app: &mut ServiceConfig) {
+    // The tail is only there to match: what is judged is the raw path, see `session::upgrade`.
+    app.route("/voice/{key:.*}", web::route().to(voice))
+        .configure(api::configure)
+        .default_service(web::route().to(problem::not_found));
+}

@@ -1,0 +1,431 @@
+//! The actor of one call: feeds the call machine, and carries out what it asks for.
+//!
+//! Every handler is the same few steps: note the time, feed the machine, carry out its effects,
+//! re-arm the one timer. No rule about who speaks when, what is charged or what a frame means stands
+//! here; those are `call`, `ledger` and `dialect`. The clocks that must fire although this actor
+//! cannot run are in [`super::watch`].
+
+use std::{sync::Arc, time::Duration};
+
+use actix::{
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, SpawnHandle, StreamHandler,
+    fut::wrap_future,
+};
+use actix_http::ws::Item;
+use actix_web_actors::ws::{CloseCode, CloseReason, Message, ProtocolError, WebsocketContext};
+use bytes::Bytes;
+use tracing::Span;
+
+use super::{
+    Voice,
+    faults::{self, Fault},
+    frames::Found,
+    watch::Watch,
+};
+use crate::{
+    admission::Admitted,
+    agent::profile::Agent,
+    call::{CallPlan, EndReason, Finished, Input, Machine, Output, Reserve},
+    dialect::{
+        detect::{Detector, First, Verdict},
+        native::{self, Command},
+        reassembly::{Assembled, Fragment, Reassembly},
+    },
+    ledger::{Extension, Recognised},
+    points::Seconds,
+    registry::{Control, LiveCall},
+};
+
+/// How often the peer is pinged. One that has not answered by the next time is gone.
+const PING_EVERY: Duration = Duration::from_secs(20);
+/// How long the peer may take to answer our close frame.
+const CLOSING: Duration = Duration::from_secs(2);
+/// How long an unrecognised connection may stand at most; detection decides far sooner.
+const UNRECOGNISED: Duration = Duration::from_secs(15);
+
+/// The actor of one call, from the upgrade to the close of its socket.
+pub struct VoiceSession {
+    voice: Arc<Voice>,
+    agent: Agent,
+    reserved: Seconds,
+    watch: Arc<Watch>,
+    span: Span,
+    phase: Phase,
+    reassembly: Reassembly,
+    violation: Found,
+    /// The machine's one timer: when it will fire, and the means to cancel it.
+    timer: Option<(Duration, SpawnHandle)>,
+    pong_missing: bool,
+    /// What the peer did wrong, when that is why the call ends.
+    fault: Option<Fault>,
+    /// The node began to drain before the dialect was recognised.
+    drain_by: Option<Duration>,
+}
+
+/// Where the connection stands. Only [`Phase::Talking`] costs points.
+enum Phase {
+    /// The dialect is not known yet; nothing has been sent.
+    Detecting(Detector),
+    /// The call.
+    Talking(Box<Machine>),
+    /// Our close frame is on its way; whatever comes is thrown away.
+    Closing,
+}
+
+impl VoiceSession {
+    /// The session of a call that has just been admitted. `native`: the client declared our
+    /// subprotocol, so that there is nothing to detect.
+    pub fn new(
+        voice: Arc<Voice>,
+        admitted: Admitted,
+        watch: Arc<Watch>,
+        violation: Found,
+        native: bool,
+    ) -> Self {
+        let span = tracing::info_span!(
+            "call",
+            call.id = %admitted.call_id,
+            key.suffix = %admitted.suffix,
+            agent.id = %admitted.agent.id,
+        );
+        // From here on this session settles the call, at the latest when it is dropped.
+        admitted.claim.take();
+        let detector = Detector::new(voice.clock.now(), native);
+        Self {
+            voice,
+            agent: admitted.agent,
+            reserved: admitted.reserved,
+            watch,
+            span,
+            phase: Phase::Detecting(detector),
+            reassembly: Reassembly::default(),
+            violation,
+            timer: None,
+            pong_missing: false,
+            fault: None,
+            drain_by: None,
+        }
+    }
+
+    /// The time, noted for the watchdog.
+    fn now(&self) -> Duration {
+        let now = self.voice.clock.now();
+        self.watch.ran(now);
+        now
+    }
+
+    /// The one way into the call machine: feed it, then carry out what it asks for.
+    fn feed(&mut self, input: Input, ctx: &mut <Self as Actor>::Context) {
+        let now = self.now();
+        if let Phase::Talking(machine) = &mut self.phase {
+            machine.handle(now, input);
+        }
+        self.carry_out(now, ctx);
+    }
+
+    fn carry_out(&mut self, now: Duration, ctx: &mut <Self as Actor>::Context) {
+        while let Phase::Talking(machine) = &mut self.phase
+            && let Some(output) = machine.poll()
+        {
+            match output {
+                Output::Audio(pcm) => ctx.binary(pcm),
+                Output::Event(event) => ctx.text(native::encode(&event)),
+                Output::Line(line) => self.voice.ledger.note(self.watch.call_id, line),
+                Output::Extend => self.extend(ctx),
+                Output::Finished(finished) => self.finish(&finished, now, ctx),
+            }
+        }
+        self.arm(now, ctx);
+    }
+
+    /// Re-arms the timer if the machine wants to be woken earlier than it would be; a timer that
+    /// fires early only looks and re-arms, which is cheaper than moving it with every frame.
+    fn arm(&mut self, now: Duration, ctx: &mut <Self as Actor>::Context) {
+        let wake_at = match &self.phase {
+            Phase::Detecting(detector) => Some(detector.deadline()),
+            Phase::Talking(machine) => {
+                let (by, reason) = machine.must_end_by();
+                self.watch.must_end(by, reason);
+                machine.wake_at()
+            }
+            Phase::Closing => None,
+        };
+        let Some(wake_at) = wake_at else { return };
+        match self.timer {
+            Some((armed, _)) if armed <= wake_at => return,
+            Some((_, handle)) => {
+                ctx.cancel_future(handle);
+            }
+            None => {}
+        }
+        let handle = ctx.run_later(wake_at.saturating_sub(now), |session, ctx| {
+            session.timer = None;
+            session.wake(ctx);
+        });
+        self.timer = Some((wake_at, handle));
+    }
+
+    fn wake(&mut self, ctx: &mut <Self as Actor>::Context) {
+        if !self.detect(First::Nothing, ctx) {
+            return;
+        }
+        self.feed(Input::Tick, ctx);
+    }
+
+    /// Shows the detector what came, or that nothing did, if the dialect is not known yet. True when
+    /// the call runs.
+    fn detect(&mut self, first: First<'_>, ctx: &mut <Self as Actor>::Context) -> bool {
+        if let Phase::Detecting(detector) = &mut self.phase {
+            let now = self.voice.clock.now();
+            self.watch.ran(now);
+            match detector.judge(now, first) {
+                Verdict::Undecided => self.arm(now, ctx),
+                Verdict::Native => self.begin(now, ctx),
+                Verdict::Hostile => {
+                    self.span.in_scope(|| tracing::info!("unrecognised media protocol"));
+                    self.watch.finish(EndReason::Error, Duration::ZERO, now);
+                    self.close(CloseCode::Policy, "unrecognised media protocol", now, ctx);
+                }
+            }
+        }
+        matches!(self.phase, Phase::Talking(_))
+    }
+
+    /// The dialect is recognised: the talk time, and so the charge, begins.
+    fn begin(&mut self, now: Duration, ctx: &mut <Self as Actor>::Context) {
+        let call_id = self.watch.call_id;
+        self.watch.talk_begins(now);
+        self.voice.ledger.recognised(Recognised {
+            call_id,
+            talk_started_ms: self.voice.clock.stamp_ms(now),
+            dialect: native::NAME,
+            from: None,
+            to: None,
+        });
+        self.span.in_scope(|| tracing::info!(dialect = native::NAME, "call begins"));
+        ctx.text(native::encode_call_start(call_id));
+        let plan = CallPlan {
+            greeting: self.agent.greeting.clone(),
+            closing: self.agent.closing_phrase.clone(),
+            max_duration: seconds(self.agent.max_duration_seconds),
+            silence_timeout: seconds(self.agent.silence_timeout_seconds),
+            reserved: self.reserved,
+        };
+        self.phase = Phase::Talking(Box::new(Machine::start(plan, now)));
+        if let Some(by) = self.drain_by {
+            self.feed(Input::DrainBy(by), ctx);
+        }
+        self.speak(self.agent.closing_phrase.clone(), Input::Closing, ctx);
+        self.speak(self.agent.greeting.clone(), Input::Greeting, ctx);
+        // Also if neither has been rendered yet: the call's clocks run from here.
+        self.carry_out(now, ctx);
+    }
+
+    /// Hands the machine the speech of a text: at once if it has been rendered before, else when it
+    /// is there.
+    fn speak(
+        &mut self,
+        text: String,
+        input: fn(Bytes) -> Input,
+        ctx: &mut <Self as Actor>::Context,
+    ) {
+        let (language, voice) = (&self.agent.language, self.agent.voice.as_deref());
+        if let Some(speech) = self.voice.speaker.cached(&text, language, voice) {
+            return self.feed(input(speech), ctx);
+        }
+        let (speaker, agent) = (self.voice.speaker.clone(), self.agent.clone());
+        let rendering =
+            async move { speaker.speech(&text, &agent.language, agent.voice.as_deref()).await };
+        ctx.spawn(wrap_future(rendering).map(move |speech, session: &mut Self, ctx| {
+            session.feed(input(speech), ctx);
+        }));
+    }
+
+    /// Asks the ledger for further seconds; its answer goes to the machine.
+    fn extend(&self, ctx: &mut <Self as Actor>::Context) {
+        let ledger = self.voice.ledger.clone();
+        let (call_id, account_id) = (self.watch.call_id, self.agent.account_id);
+        let asking = async move { ledger.extend(call_id, account_id).await };
+        ctx.spawn(wrap_future(asking).map(|extension, session: &mut Self, ctx| {
+            let reserve = match extension {
+                Extension::Granted { reserved } => Reserve::Granted { total: reserved },
+                Extension::Denied => Reserve::Denied,
+                Extension::Unavailable => Reserve::Unavailable,
+            };
+            session.feed(Input::Reservation(reserve), ctx);
+        }));
+    }
+
+    /// A fault of the peer: an `error` event, the end, and the close code that says what it was.
+    fn fault(&mut self, fault: Fault, ctx: &mut <Self as Actor>::Context) {
+        match self.phase {
+            Phase::Detecting(_) => {
+                let now = self.now();
+                self.watch.finish(EndReason::Error, Duration::ZERO, now);
+                self.close(fault.close, fault.message, now, ctx);
+            }
+            Phase::Talking(_) => {
+                self.fault = Some(fault);
+                self.feed(Input::Fault { code: fault.code, message: fault.message }, ctx);
+            }
+            Phase::Closing => {}
+        }
+    }
+
+    /// The machine is done: the call is settled, the socket closed.
+    fn finish(&mut self, finished: &Finished, now: Duration, ctx: &mut <Self as Actor>::Context) {
+        if self.watch.finish(finished.reason, finished.talk, now) {
+            let (reason, duration_ms) = (finished.reason.as_str(), finished.talk.as_millis());
+            self.span.in_scope(|| tracing::info!(reason, duration_ms, "call ended"));
+        }
+        match self.fault.take() {
+            Some(fault) => self.close(fault.close, fault.message, now, ctx),
+            None => self.close(CloseCode::Normal, "", now, ctx),
+        }
+    }
+
+    /// Sends our close frame and gives the peer a moment to answer it.
+    fn close(
+        &mut self,
+        code: CloseCode,
+        description: &str,
+        now: Duration,
+        ctx: &mut <Self as Actor>::Context,
+    ) {
+        self.phase = Phase::Closing;
+        let description = (!description.is_empty()).then(|| description.to_owned());
+        ctx.close(Some(CloseReason { code, description }));
+        ctx.run_later(CLOSING, |_, ctx| ctx.stop());
+        // If the peer does not read, that timer never runs; the watchdog then shuts the socket.
+        self.watch.must_end(now + CLOSING, EndReason::Hangup);
+    }
+
+    /// The peer is gone, or says so.
+    fn peer_gone(&mut self, ctx: &mut <Self as Actor>::Context) {
+        if matches!(self.phase, Phase::Detecting(_)) {
+            let now = self.now();
+            self.watch.finish(EndReason::Hangup, Duration::ZERO, now);
+            self.close(CloseCode::Normal, "", now, ctx);
+        } else {
+            self.feed(Input::PeerGone, ctx);
+        }
+        ctx.stop();
+    }
+
+    fn text(&mut self, text: &str, ctx: &mut <Self as Actor>::Context) {
+        if self.detect(First::Text(text), ctx) {
+            let input = match native::decode(text) {
+                Some(Command::EndCall) => Input::EndCall,
+                Some(Command::Dtmf(digit)) => Input::Dtmf(digit),
+                None => Input::Tick,
+            };
+            self.feed(input, ctx);
+        }
+    }
+
+    fn binary(&mut self, pcm: Bytes, ctx: &mut <Self as Actor>::Context) {
+        if self.detect(First::Binary, ctx) {
+            self.feed(Input::Audio(pcm), ctx);
+        }
+    }
+
+    fn fragment(&mut self, item: Item, ctx: &mut <Self as Actor>::Context) {
+        let fragment = match item {
+            Item::FirstText(bytes) => Fragment::FirstText(bytes),
+            Item::FirstBinary(bytes) => Fragment::FirstBinary(bytes),
+            Item::Continue(bytes) => Fragment::Continue(bytes),
+            Item::Last(bytes) => Fragment::Last(bytes),
+        };
+        match self.reassembly.add(fragment) {
+            Ok(None) => {}
+            Ok(Some(Assembled::Text(text))) => self.text(&text, ctx),
+            Ok(Some(Assembled::Binary(pcm))) => self.binary(pcm, ctx),
+            Err(fault) => self.fault(faults::of_reassembly(fault), ctx),
+        }
+    }
+
+    /// Pings the peer; one that has not answered the last ping is gone.
+    fn ping(&mut self, ctx: &mut <Self as Actor>::Context) {
+        self.now();
+        if self.pong_missing {
+            self.span.in_scope(|| tracing::info!("no answer to our ping: the peer is gone"));
+            return self.peer_gone(ctx);
+        }
+        self.pong_missing = true;
+        ctx.ping(b"");
+    }
+}
+
+impl Actor for VoiceSession {
+    type Context = WebsocketContext<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let now = self.now();
+        self.watch.must_end(now + UNRECOGNISED, EndReason::Hangup);
+        self.voice.registry.register(LiveCall {
+            call_id: self.watch.call_id,
+            control: ctx.address().recipient(),
+            watched: Arc::clone(&self.watch) as _,
+        });
+        ctx.run_interval(PING_EVERY, Self::ping);
+        self.detect(First::Nothing, ctx);
+    }
+}
+
+impl StreamHandler<Result<Message, ProtocolError>> for VoiceSession {
+    fn handle(&mut self, item: Result<Message, ProtocolError>, ctx: &mut Self::Context) {
+        match item {
+            Ok(Message::Binary(pcm)) => self.binary(pcm, ctx),
+            Ok(Message::Text(text)) => self.text(&text, ctx),
+            Ok(Message::Continuation(item)) => self.fragment(item, ctx),
+            Ok(Message::Ping(payload)) => {
+                self.now();
+                ctx.pong(&payload);
+            }
+            Ok(Message::Pong(_)) => {
+                self.now();
+                self.pong_missing = false;
+            }
+            Ok(Message::Close(_)) => self.peer_gone(ctx),
+            Ok(Message::Nop) => {}
+            Err(error) => match faults::of_protocol(&error, self.violation.get()) {
+                Some(fault) => self.fault(fault, ctx),
+                None => self.peer_gone(ctx),
+            },
+        }
+    }
+
+    fn finished(&mut self, ctx: &mut Self::Context) {
+        self.peer_gone(ctx);
+    }
+}
+
+impl Handler<Control> for VoiceSession {
+    type Result = ();
+
+    fn handle(&mut self, control: Control, ctx: &mut Self::Context) {
+        match (control, &self.phase) {
+            (Control::End(reason), Phase::Detecting(_)) => {
+                let now = self.now();
+                self.watch.finish(reason, Duration::ZERO, now);
+                self.close(CloseCode::Normal, "", now, ctx);
+            }
+            (Control::End(reason), _) => self.feed(Input::End(reason), ctx),
+            (Control::DrainBy(by), Phase::Detecting(_)) => self.drain_by = Some(by),
+            (Control::DrainBy(by), _) => self.feed(Input::DrainBy(by), ctx),
+        }
+    }
+}
+
+impl Drop for VoiceSession {
+    /// However the actor ends, also with its connection torn from under it, the call is settled
+    /// and no longer live.
+    fn drop(&mut self) {
+        self.watch.lost(self.voice.clock.now());
+        self.voice.registry.unregister(self.watch.call_id);
+    }
+}
+
+fn seconds(seconds: i32) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+}

@@ -1,0 +1,131 @@
+//! Whether a request is a WebSocket handshake that we can accept (RFC 6455, section 4.2.1).
+//!
+//! Pure: headers in, a verdict out. It is asked before the upgrade and says nothing about the key;
+//! `upgrade` puts the two answers in order.
+
+use actix_web::http::{
+    Method, Version,
+    header::{self, HeaderMap, HeaderName},
+};
+
+use crate::dialect::native::SUBPROTOCOL;
+
+/// What a request is, as a handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handshake {
+    /// One that can be accepted.
+    Good {
+        /// The client offers our native subprotocol: the dialect is known before its first frame.
+        native: bool,
+    },
+    /// Not a WebSocket upgrade at all.
+    NoUpgrade,
+    /// A WebSocket upgrade of another version than 13.
+    WrongVersion,
+    /// Meant as a WebSocket upgrade, but broken.
+    Bad,
+}
+
+/// Judges a request.
+pub fn judge(method: &Method, version: Version, headers: &HeaderMap) -> Handshake {
+    if !has_token(headers, &header::UPGRADE, "websocket") {
+        return Handshake::NoUpgrade;
+    }
+    let sound = method == Method::GET
+        && version == Version::HTTP_11
+        && has_token(headers, &header::CONNECTION, "upgrade")
+        && single(headers, &header::SEC_WEBSOCKET_KEY).is_some_and(is_nonce);
+    if !sound {
+        return Handshake::Bad;
+    }
+    if single(headers, &header::SEC_WEBSOCKET_VERSION) != Some("13") {
+        return Handshake::WrongVersion;
+    }
+    Handshake::Good { native: has_token(headers, &header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) }
+}
+
+/// Whether one of a header's comma-separated values is this one, whatever its case.
+fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|value| value.trim().eq_ignore_ascii_case(token))
+}
+
+/// The value of a header that stands there exactly once.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name);
+    let value = values.next()?.to_str().ok()?.trim();
+    values.next().is_none().then_some(value)
+}
+
+/// Whether a text has the form of 16 bytes in base64, which is what `Sec-WebSocket-Key` must be.
+fn is_nonce(text: &str) -> bool {
+    let base64 = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';
+    text.len() == 24 && text.ends_with("==") && text.bytes().take(22).all(base64)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    const GOOD: [(&str, &str); 4] = [
+        ("upgrade", "websocket"),
+        ("connection", "keep-alive, Upgrade"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("sec-websocket-version", "13"),
+    ];
+
+    fn judged(headers: &[(&str, &str)]) -> Handshake {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(
+                HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                HeaderValue::from_str(value).unwrap(),
+            );
+        }
+        judge(&Method::GET, Version::HTTP_11, &map)
+    }
+
+    fn without(name: &str) -> Vec<(&'static str, &'static str)> {
+        GOOD.into_iter().filter(|(n, _)| *n != name).collect()
+    }
+
+    fn with(name: &'static str, value: &'static str) -> Vec<(&'static str, &'static str)> {
+        without(name).into_iter().chain([(name, value)]).collect()
+    }
+
+    #[test]
+    fn what_is_not_a_websocket_upgrade_is_told_apart_from_a_broken_one() {
+        assert_eq!(judged(&[]), Handshake::NoUpgrade);
+        assert_eq!(judged(&without("upgrade")), Handshake::NoUpgrade);
+        assert_eq!(judged(&with("upgrade", "h2c")), Handshake::NoUpgrade);
+        assert_eq!(judged(&without("connection")), Handshake::Bad);
+        assert_eq!(judged(&without("sec-websocket-key")), Handshake::Bad);
+        assert_eq!(judged(&with("sec-websocket-key", "short")), Handshake::Bad);
+        let twice = [&GOOD[..], &[("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")]].concat();
+        assert_eq!(judged(&twice), Handshake::Bad);
+        let post = judge(&Method::POST, Version::HTTP_11, &HeaderMap::new());
+        assert_eq!(post, Handshake::NoUpgrade);
+    }
+
+    #[test]
+    fn only_version_13_is_spoken() {
+        assert_eq!(judged(&without("sec-websocket-version")), Handshake::WrongVersion);
+        assert_eq!(judged(&with("sec-websocket-version", "8")), Handshake::WrongVersion);
+    }
+
+    #[test]
+    fn a_good_handshake_says_whether_the_native_dialect_is_declared() {
+        assert_eq!(judged(&GOOD), Handshake::Good { native: false });
+        let offered = with("sec-websocket-protocol", "other, upvoot.v1");
+        assert_eq!(judged(&offered), Handshake::Good { native: true });
+        assert_eq!(
+            judged(&with("sec-websocket-protocol", "media")),
+            Handshake::Good { native: false }
+        );
+    }
+}

@@ -1,0 +1,42 @@
+//! The voice endpoint: refuse or upgrade, then run the call as an actor.
+//!
+//! [`upgrade`] decides before the upgrade, in the order of the public table; [`actor`] carries out
+//! what the call machine asks for and holds no rule of its own. This is the only module that knows
+//! actix-web-actors; it knows no SQL and no price. Around the actor stand [`frames`], which looks at
+//! frame headers before the codec, [`watch`], which outlives a blocked actor, and [`socket`].
+
+pub mod actor;
+pub mod attempts;
+pub mod faults;
+pub mod frames;
+pub mod handshake;
+pub mod socket;
+pub mod upgrade;
+pub mod watch;
+
+use crate::{
+    admission::Unclaimed, agent::speech::Speaker, client_addr::Proxies, clock::NodeClock,
+    id::NodeId, ledger::Ledger, registry::RegistryHandle, store::Store,
+};
+
+/// What the voice endpoint works with; one for the whole node.
+pub struct Voice {
+    /// Asked before each upgrade.
+    pub store: Store,
+    /// Told of each call.
+    pub registry: RegistryHandle,
+    /// Settles each call.
+    pub ledger: Ledger,
+    /// Settles a call that was admitted and lost on the way.
+    pub unclaimed: Unclaimed,
+    /// Gives agents their voice.
+    pub speaker: Speaker,
+    /// Refusals by address.
+    pub attempts: attempts::Attempts,
+    /// Whose forwarded headers are believed.
+    pub proxies: Proxies,
+    /// The clock calls are charged by.
+    pub clock: NodeClock,
+    /// This node.
+    pub node_id: NodeId,
+}

@@ -1,0 +1,178 @@
+//! `GET /voice/<key>`: the decision before the upgrade, in the order of the public table.
+//!
+//! The raw key lives in the request and, for the length of a hash, in [`PlainKey`]; nothing here
+//! prints, logs or keeps it. What a key may do is decided by `admission`; what follows the upgrade
+//! is [`super::actor`]'s.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, HeaderValue},
+    web,
+};
+use actix_web_actors::ws::WsResponseBuilder;
+use tokio::time::timeout;
+
+use super::{
+    Voice,
+    actor::VoiceSession,
+    frames::{Found, Guarded},
+    handshake::{self, Handshake},
+    socket::PeerSocket,
+    watch::Watch,
+};
+use crate::{
+    admission::{self, Admitted, Ask, Intent, Refusal, Verdict},
+    client_addr::client_ip,
+    clock::wall_ms,
+    dialect::{native::SUBPROTOCOL, reassembly::MOST_BYTES},
+    id::{CallId, KeyId},
+    key::{KeyHash, PlainKey},
+    metrics,
+    problem::{Code, Problem},
+    store::StoreError,
+};
+
+/// How long the database may take to say whether a call is admitted; then the answer is no.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Answers one request for a call.
+pub async fn voice(
+    request: HttpRequest,
+    payload: web::Payload,
+    voice: web::Data<Voice>,
+) -> HttpResponse {
+    let hash = match raw_key(&request) {
+        Some(key) => key.hash(),
+        None => return turn_away(&voice, &request, Code::InvalidKey, None),
+    };
+    if let Some(key_id) = voice.registry.is_revoked(&hash) {
+        return turn_away(&voice, &request, Code::KeyRevoked, Some(key_id));
+    }
+    let handshake = handshake::judge(request.method(), request.version(), request.headers());
+    let draining = voice.registry.is_draining();
+    let admit = matches!(handshake, Handshake::Good { .. }) && !draining;
+    match decide(&voice, hash, admit).await {
+        Err(_) => refuse(Code::Unavailable),
+        Ok(Verdict::Refused(refusal, key_id)) => {
+            if let (Refusal::KeyRevoked, Some(key_id)) = (refusal, key_id) {
+                voice.registry.remember_revoked(hash, key_id);
+            }
+            turn_away(&voice, &request, code(refusal), key_id)
+        }
+        Ok(Verdict::WouldAdmit) => match handshake {
+            Handshake::NoUpgrade => refuse(Code::UpgradeRequired),
+            Handshake::WrongVersion => answer(wrong_version(), Code::UpgradeRequired),
+            Handshake::Bad => refuse(Code::BadHandshake),
+            Handshake::Good { .. } => refuse(Code::Draining),
+        },
+        Ok(Verdict::Admitted(admitted)) => {
+            let Handshake::Good { native } = handshake else { return refuse(Code::BadHandshake) };
+            begin(voice, &request, payload, admitted, native)
+        }
+    }
+}
+
+/// The key in the raw, undecoded path: everything after `/voice/` has to be one canonical key.
+fn raw_key(request: &HttpRequest) -> Option<PlainKey> {
+    let text = request.uri().path().strip_prefix("/voice/")?;
+    PlainKey::parse(text.as_bytes()).ok()
+}
+
+/// Refuses, unless this address has had its share of refusals: then that is what it is told.
+fn turn_away(
+    voice: &Voice,
+    request: &HttpRequest,
+    code: Code,
+    key_id: Option<KeyId>,
+) -> HttpResponse {
+    let address = || client_ip(request.peer_addr(), request.headers(), &voice.proxies);
+    if let (Code::KeyRevoked, Some(key_id)) = (code, key_id) {
+        voice.ledger.refused_use(key_id, address().to_string(), wall_ms());
+    }
+    let counts = matches!(code, Code::InvalidKey | Code::KeyRevoked | Code::AgentDisabled);
+    if counts && !voice.attempts.allow(address(), voice.clock.now()) {
+        return refuse(Code::TooManyAttempts);
+    }
+    refuse(code)
+}
+
+fn refuse(code: Code) -> HttpResponse {
+    answer(code.response(), code)
+}
+
+fn answer(response: HttpResponse, code: Code) -> HttpResponse {
+    metrics::upgrade(code.as_str());
+    response
+}
+
+/// A 426 that names the version we speak.
+fn wrong_version() -> HttpResponse {
+    let version = HeaderValue::from_static("13");
+    Problem::from(Code::UpgradeRequired).header(header::SEC_WEBSOCKET_VERSION, version).response()
+}
+
+fn code(refusal: Refusal) -> Code {
+    match refusal {
+        Refusal::InvalidKey => Code::InvalidKey,
+        Refusal::KeyRevoked => Code::KeyRevoked,
+        Refusal::AgentDisabled => Code::AgentDisabled,
+        Refusal::InsufficientPoints => Code::InsufficientPoints,
+        Refusal::TooManyCalls => Code::TooManyCalls,
+    }
+}
+
+/// Asks the database, and fails closed after [`PATIENCE`]. A call that is admitted all the same, or
+/// whose client has gone by then, is settled for nothing by the claim that nobody takes.
+async fn decide(voice: &Voice, hash: KeyHash, admit: bool) -> Result<Verdict, StoreError> {
+    let intent = if admit {
+        Intent::Admit {
+            call_id: CallId::new(),
+            node_id: voice.node_id,
+            now_ms: wall_ms(),
+            unclaimed: Arc::clone(&voice.unclaimed),
+        }
+    } else {
+        Intent::Probe
+    };
+    let asking = admission::ask(&voice.store, Ask { hash, intent });
+    let verdict = timeout(PATIENCE, asking)
+        .await
+        .unwrap_or_else(|elapsed| Err(StoreError::Unavailable(elapsed.into())));
+    if let Err(error) = &verdict {
+        tracing::error!(%error, "a call was refused unproved");
+    }
+    verdict
+}
+
+/// Upgrades, and starts the call's actor.
+fn begin(
+    voice: web::Data<Voice>,
+    request: &HttpRequest,
+    payload: web::Payload,
+    admitted: Admitted,
+    native: bool,
+) -> HttpResponse {
+    let socket = request.conn_data::<Arc<PeerSocket>>().map(Arc::downgrade);
+    let watch = Arc::new(Watch::new(
+        admitted.call_id,
+        admitted.account_id,
+        voice.clock,
+        voice.ledger.clone(),
+        socket.unwrap_or_default(),
+    ));
+    let violation = Found::default();
+    let guarded = Guarded::new(payload, violation.clone());
+    let session = VoiceSession::new(voice.into_inner(), admitted, watch, violation, native);
+    metrics::upgrade("admitted");
+    let upgraded = WsResponseBuilder::new(session, request, guarded)
+        .protocols(&[SUBPROTOCOL])
+        .frame_size(MOST_BYTES)
+        .start();
+    upgraded.unwrap_or_else(|_| {
+        // Our own judgement of the handshake is the stricter one, so this is not expected; dropping
+        // the session has settled the call.
+        refuse(Code::BadHandshake)
+    })
+}

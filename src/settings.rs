@@ -1,0 +1,169 @@
+//! The settings: environment and flags turned into typed, checked values, once, at the start.
+//!
+//! Only `app` and the command line open this struct; every other part is handed what it needs. A
+//! bad value is refused with the variable named; a secret is a secret type.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+
+use crate::{client_addr::Proxies, telemetry::LogFormat};
+
+/// Characters an admin token needs at least.
+const ADMIN_TOKEN_MIN: usize = 32;
+
+/// The flags of `upvoot serve`, each with its environment variable.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ServeArgs {
+    /// Where to listen for calls and the API.
+    #[arg(
+        long = "listen",
+        env = "UPVOOT_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDR"
+    )]
+    pub listen: SocketAddr,
+
+    /// The database: sqlite://PATH or postgres://...
+    #[arg(
+        long = "database-url",
+        env = "UPVOOT_DATABASE_URL",
+        default_value = "sqlite://upvoot.db",
+        hide_env_values = true,
+        value_name = "URL",
+        value_parser = database_url
+    )]
+    pub database_url: SecretString,
+
+    /// The operator's bearer token for /api, at least 32 characters; unset: no bearer access.
+    #[arg(long = "admin-token", env = "UPVOOT_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = admin_token)]
+    pub admin_token: Option<SecretString>,
+
+    /// The address people and providers reach this server at, such as <https://voice.example.com>.
+    #[arg(long = "public-url", env = "UPVOOT_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
+    pub public_url: Option<String>,
+
+    /// Where to serve Prometheus metrics, or `off`.
+    #[arg(
+        long = "metrics-listen",
+        env = "UPVOOT_METRICS_LISTEN",
+        default_value = "127.0.0.1:9464",
+        value_name = "ADDR|off"
+    )]
+    pub metrics_listen: MetricsListen,
+
+    /// The certificate chain (PEM) for TLS; unset: plain, for use behind a proxy.
+    #[arg(long = "tls-cert", env = "UPVOOT_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The private key (PEM) of the certificate.
+    #[arg(long = "tls-key", env = "UPVOOT_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Proxies whose forwarded headers are believed: addresses or networks, separated by commas.
+    #[arg(long = "trusted-proxies", env = "UPVOOT_TRUSTED_PROXIES", default_value = "", value_name = "LIST", value_parser = proxies)]
+    pub trusted_proxies: Proxies,
+
+    /// How long calls may go on after SIGTERM before they are ended.
+    #[arg(long = "drain-seconds", env = "UPVOOT_DRAIN_SECONDS", default_value = "30", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=86_400))]
+    pub drain_seconds: u32,
+
+    /// Answers of 401 or 403 that one address gets within a minute; then it is 429.
+    #[arg(long = "attempts-per-minute", env = "UPVOOT_ATTEMPTS_PER_MINUTE", default_value = "100", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub attempts_per_minute: u32,
+}
+
+/// How the process logs; for every command.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LogArgs {
+    /// What to log: a level, or a filter such as info,upvoot::session=debug.
+    #[arg(long = "log", env = "UPVOOT_LOG", global = true, value_name = "FILTER")]
+    pub log: Option<String>,
+
+    /// How to log.
+    #[arg(
+        long = "log-format",
+        env = "UPVOOT_LOG_FORMAT",
+        default_value = "text",
+        global = true,
+        value_name = "FORMAT", value_parser = log_format)]
+    pub log_format: LogFormat,
+}
+
+/// Where metrics are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricsListen {
+    /// Nowhere.
+    Off,
+    /// On this address, and on this one only.
+    On(SocketAddr),
+}
+
+impl std::str::FromStr for MetricsListen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        text.parse().map(Self::On).map_err(|_| "expected an address with a port, or off".to_owned())
+    }
+}
+
+impl ServeArgs {
+    /// How long calls may go on after SIGTERM.
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(u64::from(self.drain_seconds))
+    }
+
+    /// What `UPVOOT_PUBLIC_URL` says, or what can be derived from the bound listener.
+    pub fn public_url(&self, bound: SocketAddr) -> String {
+        let scheme = if self.tls_cert.is_some() { "https" } else { "http" };
+        let host = if bound.ip().is_unspecified() {
+            format!("localhost:{}", bound.port())
+        } else {
+            bound.to_string()
+        };
+        self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{host}"))
+    }
+}
+
+fn database_url(text: &str) -> Result<SecretString, &'static str> {
+    let known = ["sqlite://", "postgres://", "postgresql://"];
+    if !known.iter().any(|scheme| text.starts_with(scheme)) {
+        return Err("expected sqlite://PATH or postgres://...");
+    }
+    Ok(SecretString::from(text))
+}
+
+fn admin_token(text: &str) -> Result<SecretString, &'static str> {
+    // The text itself is never part of the message: it is a secret, if a short one.
+    if text.chars().count() < ADMIN_TOKEN_MIN {
+        return Err("must have at least 32 characters");
+    }
+    if !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err("must be visible ASCII characters without spaces, as a header carries it");
+    }
+    Ok(SecretString::from(text))
+}
+
+fn public_url(text: &str) -> Result<String, &'static str> {
+    let url = text.trim_end_matches('/');
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    match host {
+        Some(host) if !host.is_empty() && !host.contains(['?', '#', ' ']) => Ok(url.to_owned()),
+        _ => Err("expected http://HOST or https://HOST"),
+    }
+}
+
+fn proxies(text: &str) -> Result<Proxies, String> {
+    text.parse().map_err(|_| "expected addresses or networks, separated by commas".to_owned())
+}
+
+fn log_format(text: &str) -> Result<LogFormat, &'static str> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("expected text or json"),
+    }
+}

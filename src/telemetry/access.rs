@@ -1,0 +1,146 @@
+//! One line per request, with the route's pattern and never the path, for the path can be a key.
+//!
+//! Every answer gets an `X-Request-Id` of our own making (a client's is not taken over), and the
+//! line has the same. The line is written when the head of the answer is: a call's line, with status
+//! 101, comes when the call begins. What a request meant is logged by whoever served it.
+
+use std::{
+    future::{Ready, ready},
+    net::IpAddr,
+    time::Instant,
+};
+
+use actix_web::{
+    Error,
+    body::MessageBody,
+    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+    http::{
+        Method,
+        header::{HeaderName, HeaderValue},
+    },
+};
+use futures_util::future::LocalBoxFuture;
+use uuid::Uuid;
+
+use crate::client_addr::{Proxies, client_ip};
+
+/// The header with the request's id.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The middleware: wrap the whole app in it, outermost.
+#[derive(Clone, Default)]
+pub struct AccessLog {
+    proxies: Proxies,
+}
+
+impl AccessLog {
+    /// Logs addresses as these proxies forward them.
+    pub fn new(proxies: Proxies) -> Self {
+        Self { proxies }
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for AccessLog
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    S::Future: 'static,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<B>;
+    type Error = Error;
+    type Transform = AccessLogService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(AccessLogService { service, proxies: self.proxies.clone() }))
+    }
+}
+
+/// The middleware at work.
+pub struct AccessLogService<S> {
+    service: S,
+    proxies: Proxies,
+}
+
+impl<S, B> Service<ServiceRequest> for AccessLogService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    S::Future: 'static,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<B>;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+
+    forward_ready!(service);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let started = Instant::now();
+        let client = client_ip(request.head().peer_addr, request.headers(), &self.proxies);
+        let answer = self.service.call(request);
+        Box::pin(async move {
+            let mut answer = answer.await?;
+            let mut id = [0; uuid::fmt::Simple::LENGTH];
+            let id = &*Uuid::now_v7().as_simple().encode_lower(&mut id);
+            let value = HeaderValue::from_str(id).expect("hex digits are a header value");
+            answer.headers_mut().insert(X_REQUEST_ID, value);
+            write_line(&answer, started, client, id);
+            Ok(answer)
+        })
+    }
+}
+
+/// Separate, so that the macros below are expanded once and not for every type of body.
+fn write_line<B>(answer: &ServiceResponse<B>, started: Instant, client: IpAddr, id: &str) {
+    let status = answer.status();
+    let failed = status.is_server_error();
+    let wanted = if failed {
+        tracing::enabled!(tracing::Level::ERROR)
+    } else {
+        tracing::enabled!(tracing::Level::INFO)
+    };
+    if !wanted {
+        return;
+    }
+    let route = answer.request().match_pattern();
+    let route = route.as_deref().unwrap_or("(none)");
+    let method = method_name(answer.request().method());
+    // To a hundredth of a millisecond: more digits are noise.
+    let hundredths = u32::try_from(started.elapsed().as_micros() / 10).unwrap_or(u32::MAX);
+    let duration_ms = f64::from(hundredths) / 100.0;
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                method,
+                route,
+                status = status.as_u16(),
+                duration_ms,
+                client = %client,
+                request.id = id,
+                "request"
+            )
+        };
+    }
+    if failed {
+        line!(error);
+    } else {
+        line!(info);
+    }
+}
+
+/// A method is any word a client likes to send; only the known ones are repeated.
+fn method_name(method: &Method) -> &'static str {
+    const KNOWN: [(&Method, &str); 9] = [
+        (&Method::GET, "GET"),
+        (&Method::HEAD, "HEAD"),
+        (&Method::POST, "POST"),
+        (&Method::PUT, "PUT"),
+        (&Method::PATCH, "PATCH"),
+        (&Method::DELETE, "DELETE"),
+        (&Method::OPTIONS, "OPTIONS"),
+        (&Method::CONNECT, "CONNECT"),
+        (&Method::TRACE, "TRACE"),
+    ];
+    KNOWN.iter().find(|(known, _)| *known == method).map_or("(other)", |(_, name)| name)
+}

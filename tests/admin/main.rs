@@ -1,0 +1,20 @@
+//! What an operator sees and does: every admin endpoint over a real socket, refusals before success.
+//!
+//! One file per resource, as in `src/api`; [`app`] starts the server and has the verbs.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+
+mod accounts;
+mod agents;
+mod app;
+mod calls;
+mod canary;
+mod docs;
+mod health;
+mod keys;
+mod ledger;
+mod lists;
+mod main_path;
+#[path = "../support/postgres.rs"]
+mod postgres;
+mod refusals;
+mod schema;

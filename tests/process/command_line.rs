@@ -1,0 +1,106 @@
+//! The command line: what is wrong with a setting is said with its name, and never with its value.
+
+use std::process::Output;
+
+use crate::support::{Server, process::upvoot};
+
+fn refused(env: &[(&str, &str)]) -> String {
+    let Output { status, stderr, .. } = upvoot()
+        .arg("serve")
+        .env("UPVOOT_DATABASE_URL", "sqlite://:memory:")
+        .envs(env.iter().copied())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(2), "{text}");
+    text
+}
+
+#[test]
+fn a_bad_setting_is_named_and_its_value_is_not_repeated() {
+    let bad = [
+        ("UPVOOT_LISTEN", "nowhere"),
+        ("UPVOOT_DATABASE_URL", "mysql://root:hunter22@x"),
+        ("UPVOOT_ADMIN_TOKEN", "too-short-and-secret"),
+        ("UPVOOT_PUBLIC_URL", "ftp://nowhere"),
+        ("UPVOOT_METRICS_LISTEN", "nowhere"),
+        ("UPVOOT_TRUSTED_PROXIES", "everybody"),
+        ("UPVOOT_DRAIN_SECONDS", "soon"),
+        ("UPVOOT_ATTEMPTS_PER_MINUTE", "many"),
+        ("UPVOOT_LOG", "upvoot=loudest"),
+        ("UPVOOT_LOG_FORMAT", "xml"),
+    ];
+    for (name, value) in bad {
+        let text = refused(&[(name, value)]);
+        assert!(text.contains(name), "{name}: {text}");
+        assert!(!text.contains(value), "{name}: {text}");
+    }
+    assert!(refused(&[("UPVOOT_TLS_CERT", "cert.pem")]).contains("UPVOOT_TLS_KEY"));
+}
+
+#[test]
+fn wrong_usage_is_status_2_and_help_is_status_0() {
+    assert_eq!(upvoot().arg("dance").output().unwrap().status.code(), Some(2));
+    assert_eq!(upvoot().arg("call").output().unwrap().status.code(), Some(2));
+    let help = upvoot().arg("--help").output().unwrap();
+    assert_eq!(help.status.code(), Some(0));
+    let text = String::from_utf8(help.stdout).unwrap();
+    for command in ["serve", "demo", "call", "scan-logs"] {
+        assert!(text.contains(command), "{text}");
+    }
+}
+
+#[actix_web::test]
+async fn what_cannot_be_opened_or_bound_is_status_1_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let nowhere = format!("sqlite://{}/no/such/place/x.db", dir.path().display());
+    let failed = upvoot().arg("serve").env("UPVOOT_DATABASE_URL", nowhere).output().unwrap();
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(String::from_utf8(failed.stderr).unwrap().contains("UPVOOT_DATABASE_URL"));
+
+    let server = Server::sqlite().await;
+    let failed = upvoot()
+        .arg("serve")
+        .env("UPVOOT_DATABASE_URL", format!("sqlite://{}/x.db", dir.path().display()))
+        .env("UPVOOT_METRICS_LISTEN", "off")
+        .env("UPVOOT_LISTEN", server.address().to_string())
+        .output()
+        .unwrap();
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(String::from_utf8(failed.stderr).unwrap().contains("UPVOOT_LISTEN"));
+    server.stop().await;
+}
+
+#[actix_web::test]
+async fn the_terminal_phone_says_how_a_call_went_by_its_status() {
+    let server = Server::sqlite().await;
+    let (_, _, key) = server.ready().await;
+    let (good, bad) = (server.voice(&key.key), server.voice("sk_live_nonsense"));
+    let call = |url: String| async move {
+        let run = move || upvoot().args(["call", &url, "--seconds", "3"]).output().unwrap();
+        tokio::task::spawn_blocking(run).await.unwrap()
+    };
+    let answered = call(good.clone()).await;
+    let text = String::from_utf8_lossy(&answered.stdout).into_owned();
+    assert_eq!(
+        answered.status.code(),
+        Some(0),
+        "{text}{}",
+        String::from_utf8_lossy(&answered.stderr)
+    );
+    assert!(text.contains("Hi.") && text.contains("end_call"), "{text}");
+    assert!(!text.contains(&key.key[8..40]));
+
+    let refused = call(bad).await;
+    let text = String::from_utf8_lossy(&refused.stdout).into_owned()
+        + &String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(3), "{text}");
+    assert!(text.contains("401") && text.contains("invalid_key"), "{text}");
+
+    let address = server.address();
+    server.stop().await;
+    let nobody = call(format!("ws://{address}/voice/{}", key.key)).await;
+    assert_eq!(nobody.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&nobody.stderr).into_owned();
+    assert!(!text.contains(&key.key[8..40]), "{text}");
+}

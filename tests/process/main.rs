@@ -1,0 +1,10 @@
+//! The real binary: killed, stopped, misconfigured, searched for keys.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod canary;
+mod command_line;
+mod death;
+mod tls;

@@ -1,0 +1,86 @@
+//! UpVoot ends TLS itself: a call over `wss` with nothing in front.
+
+use std::{path::Path, process::Command};
+
+use serde_json::json;
+
+use crate::support::{Database, Server, process::upvoot};
+
+/// A certificate for localhost that signs itself, made by Debian's `openssl`.
+fn certificate(dir: &Path) -> (String, String) {
+    let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
+    let (cert, key) = (path("cert.pem"), path("key.pem"));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+        .args(["-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", &key, "-out", &cert])
+        .args(["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=CA:FALSE"])
+        .output()
+        .expect("Debian's package openssl is installed");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    (cert, key)
+}
+
+#[actix_web::test]
+async fn a_call_over_wss_is_admitted_and_one_without_trust_is_not_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key_file) = certificate(dir.path());
+    let (url, _database) = Database::Sqlite.empty();
+    // The same database, first in the clear to make a key, then behind TLS.
+    let plain = Server::process(&url, &[]).await;
+    let account = plain.account(5.0).await;
+    let agent = plain.agent(&account, json!({})).await;
+    let key = plain.key(&agent).await;
+    plain.stop().await;
+
+    let tls = [("UPVOOT_TLS_CERT", &*cert), ("UPVOOT_TLS_KEY", &*key_file)];
+    let mut server = Server::process(&url, &tls).await;
+    let port = server.address().port();
+    assert!(server.process_mut().log().contains("https://"), "the public address says so");
+    let call = |trust: Option<String>| {
+        let url = format!("wss://localhost:{port}/voice/{}", key.key);
+        let run = move || {
+            let mut phone = upvoot();
+            phone.args(["call", &url, "--seconds", "2"]);
+            if let Some(trust) = trust {
+                phone.env("SSL_CERT_FILE", trust);
+            }
+            phone.output().unwrap()
+        };
+        async { tokio::task::spawn_blocking(run).await.unwrap() }
+    };
+    let untrusted = call(None).await;
+    assert_eq!(untrusted.status.code(), Some(1));
+    let trusted = call(Some(cert.clone())).await;
+    let text = String::from_utf8_lossy(&trusted.stdout).into_owned();
+    assert_eq!(
+        trusted.status.code(),
+        Some(0),
+        "{text}{}",
+        String::from_utf8_lossy(&trusted.stderr)
+    );
+    assert!(text.contains("Hi."), "{text}");
+    server.process_mut().signal_to_stop();
+    assert_eq!(server.process_mut().exited().await, Some(0));
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, _) = certificate(dir.path());
+    let empty = dir.path().join("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    let empty = empty.to_str().unwrap();
+    for (cert, key, named) in [(empty, empty, "UPVOOT_TLS_CERT"), (&*cert, empty, "UPVOOT_TLS_KEY")]
+    {
+        let failed = upvoot()
+            .arg("serve")
+            .env("UPVOOT_DATABASE_URL", format!("sqlite://{}/x.db", dir.path().display()))
+            .env("UPVOOT_TLS_CERT", cert)
+            .env("UPVOOT_TLS_KEY", key)
+            .output()
+            .unwrap();
+        assert_eq!(failed.status.code(), Some(1));
+        let text = String::from_utf8(failed.stderr).unwrap();
+        assert!(text.contains(named), "{text}");
+    }
+}

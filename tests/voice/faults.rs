@@ -1,0 +1,195 @@
+//! Callers who break the protocol, or do not read: each gets its close code and its bill.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::{
+    Database, Server,
+    phone::{Phone, speech},
+};
+
+/// A caller at the level of bytes: the handshake is done, the greeting has been heard.
+async fn connected(server: &Server, key: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(server.address()).await.unwrap();
+    let request = format!(
+        "GET /voice/{key} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Protocol: upvoot.v1\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(socket.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 101"), "{head}");
+    assert!(!head.contains("sec-websocket-extensions"), "no extension is agreed on");
+    socket
+}
+
+/// Reads frames until the close frame: its code.
+async fn close_code(socket: &mut TcpStream) -> u16 {
+    let reading = async {
+        loop {
+            let head = [socket.read_u8().await?, socket.read_u8().await?];
+            let len = match head[1] {
+                126 => usize::from(socket.read_u16().await?),
+                127 => usize::try_from(socket.read_u64().await?).unwrap(),
+                short => usize::from(short),
+            };
+            let mut payload = vec![0; len];
+            socket.read_exact(&mut payload).await?;
+            if head[0] == 0x88 {
+                return Ok::<u16, std::io::Error>(u16::from_be_bytes([payload[0], payload[1]]));
+            }
+        }
+    };
+    let code = tokio::time::timeout(Duration::from_secs(5), reading).await;
+    code.expect("a close frame in time").expect("a close frame, not a broken connection")
+}
+
+/// A masked frame whose header may announce more than there is.
+fn frame(first: u8, announced: u64, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match announced {
+        0..126 => frame.push(0x80 | u8::try_from(announced).unwrap()),
+        126..65_536 => {
+            frame.push(0x80 | 126);
+            frame.extend(u16::try_from(announced).unwrap().to_be_bytes());
+        }
+        _ => {
+            frame.push(0x80 | 127);
+            frame.extend(announced.to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
+}
+
+#[actix_web::test]
+async fn each_fault_has_its_close_code_and_a_close_frame_first() {
+    let server = Server::sqlite().await;
+    let (account, _, key) = server.ready().await;
+    let gibibyte = frame(0x82, 1 << 30, &[0; 1000]);
+    let huge = frame(0x82, (1 << 20) + 1, &[]);
+    let mut fragments = frame(0x02, 1 << 20, &vec![0; 1 << 20]);
+    fragments.extend(frame(0x80, 1, &[0]));
+    let mut unmasked = frame(0x82, 4, &[0; 4]);
+    unmasked[1] &= 0x7f;
+    let faults: [(&str, Vec<u8>, u16); 10] = [
+        ("a frame that announces a gibibyte", gibibyte, 1009),
+        ("a frame one byte too large", huge, 1009),
+        ("fragments one byte too large together", fragments, 1009),
+        ("text that is not UTF-8", frame(0x81, 2, &[0xc3, 0x28]), 1007),
+        (
+            "a fragmented text that is not UTF-8",
+            {
+                let mut text = frame(0x01, 1, &[0xc3]);
+                text.extend(frame(0x80, 1, &[0x28]));
+                text
+            },
+            1007,
+        ),
+        ("a reserved bit", frame(0xc2, 4, &[0; 4]), 1002),
+        ("an unknown opcode", frame(0x83, 4, &[0; 4]), 1002),
+        ("an unmasked frame", unmasked, 1002),
+        ("a continuation of nothing", frame(0x80, 4, &[0; 4]), 1002),
+        ("a ping that is too long", frame(0x89, 126, &[0; 126]), 1002),
+    ];
+    for (fault, bytes, code) in faults {
+        let mut socket = connected(&server, &key.key).await;
+        socket.write_all(&bytes).await.unwrap();
+        assert_eq!(close_code(&mut socket).await, code, "{fault}");
+    }
+    server.quiet().await;
+    let calls = server.get("/api/calls").await.body;
+    for call in calls["items"].as_array().unwrap() {
+        assert_eq!(call["end_reason"], "error");
+    }
+    assert_eq!(server.books(&account).await.1, 0);
+    Phone::dial(&server.voice(&key.key)).await.unwrap().end().await;
+    server.stop().await;
+}
+
+#[actix_web::test]
+async fn a_text_split_inside_a_character_is_put_together() {
+    let server = Server::sqlite().await;
+    let (_, _, key) = server.ready().await;
+    let mut socket = connected(&server, &key.key).await;
+    let text = "{\"type\":\"end_call\",\"note\":\"\u{e9}\"}".as_bytes();
+    let cut = text.len() - 3;
+    socket.write_all(&frame(0x01, cut as u64, &text[..cut])).await.unwrap();
+    let rest = &text[cut..];
+    socket.write_all(&frame(0x80, rest.len() as u64, rest)).await.unwrap();
+    assert_eq!(close_code(&mut socket).await, 1000);
+    server.stop().await;
+}
+
+#[actix_web::test]
+async fn an_unrecognisable_protocol_is_closed_with_1008_and_costs_nothing() {
+    let server = Server::sqlite().await;
+    let (account, _, key) = server.ready().await;
+    let mut stranger = Phone::dial_as(&server.voice(&key.key), None).await.unwrap();
+    stranger.send(Message::text("EHLO example.com")).await;
+    assert_eq!(stranger.closed().await, 1008);
+    assert!(stranger.story.is_empty(), "nothing is sent before the dialect is known");
+    server.quiet().await;
+    assert_eq!(server.books(&account).await, (600, 0));
+    server.stop().await;
+}
+
+#[actix_web::test]
+async fn pings_are_answered_and_are_not_speech() {
+    let server = Server::sqlite().await;
+    let account = server.account(5.0).await;
+    let fields = json!({"silence_timeout_seconds": 1, "closing_phrase": "Bye."});
+    let agent = server.agent(&account, fields).await;
+    let key = server.key(&agent).await;
+    let mut call = Phone::dial(&server.voice(&key.key)).await.unwrap();
+    call.greeted().await;
+    for _ in 0..8 {
+        call.send(Message::Ping(b"still there".to_vec().into())).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(call.until("call_end").await["reason"], "silence");
+    server.stop().await;
+}
+
+/// actix-web issue 2441: the timers of a WebSocket actor stop while its output is blocked.
+#[actix_web::test]
+async fn the_clocks_that_end_calls_fire_although_the_peer_never_reads() {
+    let server = Server::start(Database::Sqlite, &[]).await;
+    let account = server.account(10.0).await;
+    let agent = server.agent(&account, json!({"max_duration_seconds": 4})).await;
+    let key = server.key(&agent).await;
+    let mut socket = connected(&server, &key.key).await;
+    // Speak as fast as the socket takes it and never read: soon nothing can be sent to us.
+    let loud = speech(32_000, 1);
+    let speaking = actix_web::rt::spawn(async move {
+        let began = tokio::time::Instant::now();
+        while began.elapsed() < Duration::from_secs(20) {
+            let ping = frame(0x89, 120, &loud[..120]).repeat(200);
+            if socket.write_all(&ping).await.is_err() {
+                return began.elapsed();
+            }
+        }
+        Duration::MAX
+    });
+    let call = crate::support::eventually(async || {
+        let calls = server.get("/api/calls?live=false").await.body;
+        calls["items"].get(0).cloned()
+    })
+    .await;
+    assert_eq!(call["end_reason"], "max_duration");
+    assert_eq!(call["billed_seconds"], 4);
+    assert!(speaking.await.unwrap() < Duration::from_secs(12), "the socket is shut down");
+    server.quiet().await;
+    server.stop().await;
+}
