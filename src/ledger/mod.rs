@@ -147,8 +147,8 @@ impl Ledger {
         self.tell(Told::Finished(finished));
     }
 
-    /// Settles a call that was admitted and never became one, at no charge: what
-    /// [`crate::admission`]'s `Unclaimed` wants. Never blocks.
+    /// Settles a call that was admitted and never became one, at no charge: what is to be done with
+    /// an admission that nobody claimed. Never blocks.
     pub fn abandon(&self, call_id: CallId, account_id: AccountId) {
         self.settle(Finished {
             call_id,

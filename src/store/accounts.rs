@@ -9,6 +9,7 @@ use super::{
     Conn, Page, StoreError,
     lock::{Rows, locked},
     schema::accounts,
+    update,
 };
 use crate::{id::AccountId, points::Seconds};
 
@@ -59,7 +60,7 @@ pub fn insert(conn: &mut Conn, account: &Account) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub fn get(conn: &mut Conn, id: AccountId) -> Result<Option<Account>, StoreError> {
-    Ok(accounts::table.find(id.to_string()).first(conn).optional()?)
+    Ok(accounts::table.find(id.to_string()).get_result(conn).optional()?)
 }
 
 /// The account, locked until the transaction ends.
@@ -104,9 +105,12 @@ pub fn update(
 /// # Errors
 /// [`StoreError`], also when they were not free: the database checks it too.
 pub fn hold(conn: &mut Conn, id: AccountId, seconds: Seconds) -> Result<(), StoreError> {
-    diesel::update(accounts::table.find(id.to_string()))
-        .set(accounts::held_seconds.eq(accounts::held_seconds + seconds.0))
-        .execute(conn)?;
+    update::update(
+        accounts::table,
+        accounts::id.eq(id.to_string()),
+        accounts::held_seconds.eq(accounts::held_seconds + seconds.0),
+    )
+    .execute(conn)?;
     Ok(())
 }
 
@@ -121,11 +125,14 @@ pub fn book(
     credit: Seconds,
     released: Seconds,
 ) -> Result<(), StoreError> {
-    diesel::update(accounts::table.find(id.to_string()))
-        .set((
+    update::update(
+        accounts::table,
+        accounts::id.eq(id.to_string()),
+        (
             accounts::balance_seconds.eq(accounts::balance_seconds + credit.0),
             accounts::held_seconds.eq(accounts::held_seconds - released.0),
-        ))
-        .execute(conn)?;
+        ),
+    )
+    .execute(conn)?;
     Ok(())
 }

@@ -104,7 +104,7 @@ pub fn get(conn: &mut Conn, id: AgentId) -> Result<Option<Agent>, StoreError> {
     let row: Option<Row> = agents::table
         .find(id.to_string())
         .filter(agents::deleted_at.is_null())
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     Ok(row.map(Agent::from))
 }

@@ -12,6 +12,7 @@ use super::{
     agents,
     lock::{KeyThenAccount, Rows, locked},
     schema::{accounts, agents as agents_table, calls, keys},
+    update::update,
 };
 use crate::{
     agent::profile::Agent,
@@ -135,7 +136,7 @@ pub fn get(conn: &mut Conn, id: KeyId) -> Result<Option<KeyView>, StoreError> {
         .inner_join(agents_table::table)
         .filter(keys::id.eq(id.to_string()))
         .select(Key::as_select())
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     key.map(|key| view(conn, key)).transpose()
 }
@@ -186,7 +187,7 @@ fn view(conn: &mut Conn, key: Key) -> Result<KeyView, StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub fn find_by_hash(conn: &mut Conn, hash: &KeyHash) -> Result<Option<Standing>, StoreError> {
-    Ok(standing(hash).first::<StandingRow>(conn).optional()?.map(Standing::from))
+    Ok(standing(hash).get_result::<StandingRow>(conn).optional()?.map(Standing::from))
 }
 
 /// The same, with the key and its account locked until the transaction ends: the key cannot be
@@ -241,13 +242,16 @@ pub fn revoke(conn: &mut Conn, id: KeyId, now: i64) -> Result<Option<Revoked>, S
 /// [`StoreError`].
 pub fn note_refused_uses(conn: &mut Conn, uses: &[RefusedUses]) -> Result<(), StoreError> {
     for used in in_order(uses) {
-        diesel::update(keys::table.find(used.key_id.to_string()))
-            .set((
+        update(
+            keys::table,
+            keys::id.eq(used.key_id.to_string()),
+            (
                 keys::refused_uses.eq(keys::refused_uses + used.count),
                 keys::last_refused_at.eq(used.last_at),
                 keys::last_refused_from.eq(&used.last_from),
-            ))
-            .execute(conn)?;
+            ),
+        )
+        .execute(conn)?;
     }
     Ok(())
 }

@@ -123,13 +123,13 @@ pub fn top_up(conn: &mut Conn, wish: &TopUp) -> Result<TopUpOutcome, StoreError>
     let before: Option<(Vec<u8>, String)> = topups::table
         .find((wish.account_id.to_string(), wish.idempotency_hash.as_slice()))
         .select((topups::body_hash, topups::ledger_id))
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     if let Some((body_hash, entry_id)) = before {
         if body_hash != wish.body_hash {
             return Ok(TopUpOutcome::Conflict);
         }
-        return Ok(TopUpOutcome::Same(ledger::table.find(entry_id).first(conn)?));
+        return Ok(TopUpOutcome::Same(ledger::table.find(entry_id).get_result(conn)?));
     }
     if account.balance.0.checked_add(wish.seconds.0).is_none() {
         return Ok(TopUpOutcome::OutOfRange);

@@ -25,6 +25,7 @@ mod open;
 mod page;
 mod read;
 mod schema;
+mod update;
 mod write;
 
 use std::{sync::Arc, time::Duration};

@@ -10,6 +10,7 @@ use super::{
     Conn, StoreError,
     lock::{Rows, locked},
     schema::{calls, nodes},
+    update,
 };
 use crate::{clock, id::NodeId};
 
@@ -67,9 +68,12 @@ pub fn insert(conn: &mut Conn, node: &Node) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub fn update(conn: &mut Conn, node: &Node) -> Result<(), StoreError> {
-    diesel::update(nodes::table.find(node.id.to_string()))
-        .set((nodes::lease_until.eq(node.lease_until), nodes::recorded_at.eq(node.recorded_at)))
-        .execute(conn)?;
+    update::update(
+        nodes::table,
+        nodes::id.eq(node.id.to_string()),
+        (nodes::lease_until.eq(node.lease_until), nodes::recorded_at.eq(node.recorded_at)),
+    )
+    .execute(conn)?;
     Ok(())
 }
 

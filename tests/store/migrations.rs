@@ -92,10 +92,9 @@ fn both_databases_have_the_same_columns_and_indexes() {
 
 #[test]
 fn nodes_that_start_together_migrate_once() {
-    for url in [postgres::fresh_database(), {
-        let dir = tempfile::tempdir().unwrap().keep();
-        format!("sqlite://{}/upvoot.db", dir.display())
-    }] {
+    let dir = tempfile::tempdir().unwrap();
+    let sqlite = format!("sqlite://{}/upvoot.db", dir.path().display());
+    for url in [postgres::fresh_database(), sqlite] {
         let starts: Vec<_> = (0..6)
             .map(|_| {
                 let url = url.clone();

@@ -10,7 +10,7 @@ use upvoot::{
     ledger::{Extension, Finished, Ledger, Recognised, Timings},
     points::Seconds,
     store::{
-        Store, StoreError, calls, keys,
+        Store, calls, keys,
         nodes::{self, Node},
     },
 };
@@ -354,27 +354,33 @@ fn an_outage_is_survived() {
             one.recognised(call, one.stamp());
             calls.push(call);
         }
-        let others = two.admit(&world).await;
+        let (others, retried) = (two.admit(&world).await, two.admit(&world).await);
         until("the recognitions", async || world.call(calls[9]).await.dialect).await;
 
         postgres::cut_off(&db.url);
-        let asked: Result<(), StoreError> = db.store.read(|_| Ok(())).await;
-        // Whether that read met a cut connection or none does not matter: the next ones fail.
-        drop(asked);
         assert_eq!(one.ledger.extend(calls[0], world.account).await, Extension::Unavailable);
         for call in &calls {
             one.finish(&world, *call, Duration::from_secs(4), &["bye"]);
         }
-        assert!(!one.ledger.close(Duration::from_millis(300)).await || calls.is_empty());
+        two.finish(&world, retried, Duration::from_secs(5), &["bye"]);
+        assert!(!one.ledger.close(Duration::from_millis(300)).await, "nothing could be written");
         // Longer than a lease, so that all leases are over when the database is back.
         tokio::time::sleep(2 * FAST.lease).await;
         postgres::let_in(&db.url);
 
-        // The first node gave up with its settlements unwritten: the second settles them in time,
-        // and its own call goes on.
+        // The first node gave up with its settlements unwritten: the second settles them in its
+        // stead, for no more than is recorded, and what it was told itself as it was told.
         for call in &calls {
             until("the settlement", async || world.call(*call).await.ended_at).await;
+            let call = world.call(*call).await;
+            assert_eq!(call.end_reason, Some(EndReason::NodeLost));
+            assert!(call.billed_seconds <= Some(Seconds(4)), "{call:?}");
         }
+        until("the retry", async || world.call(retried).await.ended_at).await;
+        let retried = world.call(retried).await;
+        assert_eq!(retried.end_reason, Some(EndReason::EndCall));
+        assert_eq!(retried.billed_seconds, Some(Seconds(5)));
+        assert_eq!(retried.transcript, [line("bye")]);
         assert_eq!(world.call(others).await.ended_at, None);
         two.finish(&world, others, Duration::from_secs(2), &[]);
         assert!(two.ledger.close(Duration::from_secs(10)).await);

@@ -13,6 +13,7 @@ use crate::{
         Conn, StoreError,
         lock::{Rows, locked},
         schema::{calls, transcript_lines},
+        update::update,
     },
 };
 
@@ -88,8 +89,7 @@ pub fn lock_live(conn: &mut Conn, id: CallId) -> Result<Option<LiveCall>, StoreE
 /// # Errors
 /// [`StoreError`].
 pub fn reserve(conn: &mut Conn, id: CallId, reserved: Seconds) -> Result<(), StoreError> {
-    diesel::update(calls::table.find(id.to_string()))
-        .set(calls::reserved_seconds.eq(reserved.0))
+    update(calls::table, calls::id.eq(id.to_string()), calls::reserved_seconds.eq(reserved.0))
         .execute(conn)?;
     Ok(())
 }
@@ -112,15 +112,17 @@ pub struct Recognition {
 /// # Errors
 /// [`StoreError`].
 pub fn recognise(conn: &mut Conn, id: CallId, seen: &Recognition) -> Result<bool, StoreError> {
-    let changed = diesel::update(calls::table.find(id.to_string()))
-        .filter(calls::ended_at.is_null())
-        .set((
+    let changed = update(
+        calls::table,
+        calls::id.eq(id.to_string()).and(calls::ended_at.is_null()),
+        (
             calls::dialect.eq(&seen.dialect),
             calls::from_number.eq(seen.from.as_deref()),
             calls::to_number.eq(seen.to.as_deref()),
             calls::talk_started_at.eq(seen.talk_started_at),
-        ))
-        .execute(conn)?;
+        ),
+    )
+    .execute(conn)?;
     Ok(changed == 1)
 }
 
@@ -141,7 +143,7 @@ pub fn append_transcript(
     let last: Option<i32> = transcript_lines::table
         .filter(transcript_lines::call_id.eq(id.to_string()))
         .select(max(transcript_lines::seq))
-        .first(conn)?;
+        .get_result(conn)?;
     for (seq, line) in (first..).zip(lines).filter(|(seq, _)| Some(*seq) > last) {
         let line = serde_json::to_string(line).map_err(StoreError::failed)?;
         diesel::insert_into(transcript_lines::table)
@@ -167,13 +169,16 @@ pub fn close(
     reason: EndReason,
     billed: Seconds,
 ) -> Result<(), StoreError> {
-    diesel::update(calls::table.find(id.to_string()))
-        .set((
+    update(
+        calls::table,
+        calls::id.eq(id.to_string()),
+        (
             calls::ended_at.eq(ended_at),
             calls::end_reason.eq(reason.as_str()),
             calls::billed_seconds.eq(billed.0),
-        ))
-        .execute(conn)?;
+        ),
+    )
+    .execute(conn)?;
     Ok(())
 }
 

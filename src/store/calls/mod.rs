@@ -16,6 +16,7 @@ pub use live::{
 use super::{
     Conn, Page, StoreError,
     schema::{agents, calls, keys, transcript_lines},
+    update::update,
 };
 use crate::{
     call::event::{EndReason, TranscriptLine},
@@ -114,7 +115,7 @@ pub struct CallFilter {
 /// [`StoreError`].
 pub fn get(conn: &mut Conn, id: CallId) -> Result<Option<Call>, StoreError> {
     let row: Option<Row> =
-        calls::table.find(id.to_string()).select(Row::as_select()).first(conn).optional()?;
+        calls::table.find(id.to_string()).select(Row::as_select()).get_result(conn).optional()?;
     let Some(row) = row else { return Ok(None) };
     let transcript = transcript(conn, id)?;
     Ok(Some(row.with(transcript)))
@@ -176,7 +177,7 @@ pub fn live_of_key(conn: &mut Conn, key: KeyId) -> Result<Vec<CallId>, StoreErro
         .inner_join(agents::table)
         .filter(keys::id.eq(key.to_string()))
         .select((agents::account_id, agents::id))
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     let Some((account, agent)) = owner else { return Ok(Vec::new()) };
     Ok(calls::table
@@ -223,11 +224,15 @@ pub fn request_end(
     ids.sort_unstable();
     let mut asked = 0;
     for id in ids {
-        asked += diesel::update(calls::table.find(id.to_string()))
-            .filter(calls::ended_at.is_null())
-            .filter(calls::end_requested.is_null())
-            .set(calls::end_requested.eq(reason.as_str()))
-            .execute(conn)?;
+        asked += update(
+            calls::table,
+            calls::id
+                .eq(id.to_string())
+                .and(calls::ended_at.is_null())
+                .and(calls::end_requested.is_null()),
+            calls::end_requested.eq(reason.as_str()),
+        )
+        .execute(conn)?;
     }
     Ok(asked)
 }
