@@ -53,8 +53,10 @@ pub struct VoiceSession {
     phase: Phase,
     reassembly: Reassembly,
     violation: Found,
-    /// The machine's one timer: when it will fire, and the means to cancel it.
+    /// The one timer: when it will fire, and the means to cancel it. One, because actix polls every
+    /// timer of an actor with every frame.
     timer: Option<(Duration, SpawnHandle)>,
+    ping_at: Duration,
     pong_missing: bool,
     /// What the peer did wrong, when that is why the call ends.
     fault: Option<Fault>,
@@ -90,7 +92,8 @@ impl VoiceSession {
         );
         // From here on this session settles the call, at the latest when it is dropped.
         admitted.claim.take();
-        let detector = Detector::new(voice.clock.now(), native);
+        let now = voice.clock.now();
+        let detector = Detector::new(now, native);
         Self {
             voice,
             agent: admitted.agent,
@@ -101,6 +104,7 @@ impl VoiceSession {
             reassembly: Reassembly::default(),
             violation,
             timer: None,
+            ping_at: now + PING_EVERY,
             pong_missing: false,
             fault: None,
             drain_by: None,
@@ -138,19 +142,19 @@ impl VoiceSession {
         self.arm(now, ctx);
     }
 
-    /// Re-arms the timer if the machine wants to be woken earlier than it would be; a timer that
-    /// fires early only looks and re-arms, which is cheaper than moving it with every frame.
+    /// Re-arms the timer if something is due earlier than it would fire; a timer that fires early
+    /// only looks and re-arms, which is cheaper than moving it with every frame.
     fn arm(&mut self, now: Duration, ctx: &mut <Self as Actor>::Context) {
-        let wake_at = match &self.phase {
+        let due = match &self.phase {
             Phase::Detecting(detector) => Some(detector.deadline()),
             Phase::Talking(machine) => {
                 let (by, reason) = machine.must_end_by();
                 self.watch.must_end(by, reason);
                 machine.wake_at()
             }
-            Phase::Closing => None,
+            Phase::Closing => return,
         };
-        let Some(wake_at) = wake_at else { return };
+        let wake_at = due.map_or(self.ping_at, |due| due.min(self.ping_at));
         match self.timer {
             Some((armed, _)) if armed <= wake_at => return,
             Some((_, handle)) => {
@@ -166,10 +170,13 @@ impl VoiceSession {
     }
 
     fn wake(&mut self, ctx: &mut <Self as Actor>::Context) {
-        if !self.detect(First::Nothing, ctx) {
-            return;
+        let now = self.now();
+        if now >= self.ping_at {
+            self.ping(now, ctx);
         }
-        self.feed(Input::Tick, ctx);
+        if self.detect(First::Nothing, ctx) {
+            self.feed(Input::Tick, ctx);
+        }
     }
 
     /// Shows the detector what came, or that nothing did, if the dialect is not known yet. True when
@@ -345,13 +352,13 @@ impl VoiceSession {
     }
 
     /// Pings the peer; one that has not answered the last ping is gone.
-    fn ping(&mut self, ctx: &mut <Self as Actor>::Context) {
-        self.now();
+    fn ping(&mut self, now: Duration, ctx: &mut <Self as Actor>::Context) {
         if self.pong_missing {
             self.span.in_scope(|| tracing::info!("no answer to our ping: the peer is gone"));
             return self.peer_gone(ctx);
         }
         self.pong_missing = true;
+        self.ping_at = now + PING_EVERY;
         ctx.ping(b"");
     }
 }
@@ -367,7 +374,6 @@ impl Actor for VoiceSession {
             control: ctx.address().recipient(),
             watched: Arc::clone(&self.watch) as _,
         });
-        ctx.run_interval(PING_EVERY, Self::ping);
         self.detect(First::Nothing, ctx);
     }
 }

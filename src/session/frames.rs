@@ -88,9 +88,12 @@ impl Scanner {
                 self.payload_left -= skip as u64;
                 continue;
             }
-            self.header[self.have] = bytes[0];
-            self.have += 1;
-            bytes = &bytes[1..];
+            // Two bytes tell how long the header is; usually all of it is there.
+            let missing = header_len(&self.header[..self.have]) - self.have;
+            let take = missing.min(bytes.len());
+            self.header[self.have..self.have + take].copy_from_slice(&bytes[..take]);
+            self.have += take;
+            bytes = &bytes[take..];
             if self.have == header_len(&self.header[..self.have]) {
                 self.have = 0;
                 self.begin_frame()?;

@@ -162,6 +162,25 @@ async fn pings_are_answered_and_are_not_speech() {
     server.stop().await;
 }
 
+#[actix_web::test]
+async fn a_peer_that_reads_but_does_not_answer_pings_is_gone() {
+    let server = Server::sqlite().await;
+    let account = server.account(10.0).await;
+    let agent = server.agent(&account, json!({"silence_timeout_seconds": 3600})).await;
+    let key = server.key(&agent).await;
+    let mut socket = connected(&server, &key.key).await;
+    let began = tokio::time::Instant::now();
+    // It reads to the end, and says nothing but what keeps a line busy.
+    let mut buffer = vec![0; 4096];
+    let listening = async { while socket.read(&mut buffer).await.is_ok_and(|read| read > 0) {} };
+    tokio::time::timeout(Duration::from_secs(60), listening).await.expect("the line is closed");
+    assert!(began.elapsed() > Duration::from_secs(30), "{:?}", began.elapsed());
+    server.quiet().await;
+    let call = server.get("/api/calls").await.body["items"][0].clone();
+    assert_eq!(call["end_reason"], "hangup");
+    server.stop().await;
+}
+
 /// actix-web issue 2441: the timers of a WebSocket actor stop while its output is blocked.
 #[actix_web::test]
 async fn the_clocks_that_end_calls_fire_although_the_peer_never_reads() {
