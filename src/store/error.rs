@@ -18,6 +18,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What lies behind it.
+    pub(super) fn cause(&self) -> &Cause {
+        match self {
+            Self::Unavailable(cause) | Self::Failed(cause) => cause,
+        }
+    }
+
     pub(super) fn unavailable(cause: impl Into<Cause>) -> Self {
         Self::Unavailable(cause.into())
     }

@@ -197,7 +197,7 @@ impl Writer {
             Err(error) => {
                 // Whatever is left of the transaction goes with the connection.
                 self.conn = None;
-                Fate::Lost(error.to_string().into())
+                Fate::Lost(error.cause().to_string().into())
             }
         };
         for job in self.batch.drain(..) {
