@@ -4,7 +4,13 @@
 //! It is the one place that knows every part, and it holds no rule of its own. [`Running::stop`] is
 //! the whole way down: refuse new calls, let the others finish, settle, close.
 
-use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, middleware::from_fn, rt, web};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
@@ -13,13 +19,16 @@ use secrecy::ExposeSecret;
 use crate::{
     agent::speech::Speaker,
     api,
+    attempts::Attempts,
+    auth::{self, Auth},
     clock::NodeClock,
     id::NodeId,
     ledger::Ledger,
-    metrics, problem,
+    metrics,
+    problem::{self, Problem},
     registry::RegistryHandle,
     routes,
-    session::{Voice, attempts::Attempts, socket::PeerSocket},
+    session::{Voice, socket::PeerSocket},
     settings::{MetricsListen, ServeArgs},
     store::{Store, StoreError},
     telemetry::access::AccessLog,
@@ -36,6 +45,9 @@ pub enum StartError {
     /// The database could not be opened or migrated.
     #[error("UPVOOT_DATABASE_URL: the database cannot be opened: {0}")]
     Store(#[from] StoreError),
+    /// Nobody could ever sign in: the set-up link could not be made.
+    #[error("the set-up link cannot be made: {0}")]
+    Setup(Problem),
     /// An address cannot be listened on.
     #[error("{variable}: cannot listen on {address}: {cause}")]
     Bind {
@@ -61,6 +73,7 @@ pub struct Running {
     address: SocketAddr,
     metrics_address: Option<SocketAddr>,
     public_url: String,
+    setup_url: Option<String>,
     drain: Duration,
     clock: NodeClock,
     registry: RegistryHandle,
@@ -78,6 +91,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
     let store = web::block(move || Store::open(url.expose_secret()))
         .await
         .unwrap_or_else(|panicked| Err(StoreError::Failed(panicked.into())))?;
+    let setup = auth::offer_setup(&store).await.map_err(StartError::Setup)?;
 
     let clock = NodeClock::start();
     let node_id = NodeId::new();
@@ -98,17 +112,17 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         clock,
         node_id,
     });
-    let context = web::Data::new(api::Context {
-        store,
-        registry: registry.clone(),
-        admin_token: settings.admin_token.clone(),
-        proxies: settings.trusted_proxies.clone(),
-    });
+    let context = web::Data::new(api::Context { store: store.clone(), registry: registry.clone() });
     let proxies = settings.trusted_proxies.clone();
+    // It needs the public URL, which may need the bound address; workers start after both are known.
+    let doors: Arc<OnceLock<web::Data<Auth>>> = Arc::default();
+    let doors_of_workers = Arc::clone(&doors);
     let server = HttpServer::new(move || {
+        let auth = doors_of_workers.get().expect("it is set before the server runs");
         App::new()
             .wrap(from_fn(problem::close_unread))
             .wrap(AccessLog::new(proxies.clone()))
+            .app_data(auth.clone())
             .app_data(voice.clone())
             .app_data(context.clone())
             .configure(routes::configure)
@@ -125,6 +139,13 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
     }
     .map_err(bind)?;
     let address = first(&server.addrs(), settings.listen);
+    let public_url = settings.public_url(address);
+    let doors_settings = auth::Settings::new(
+        public_url.clone(),
+        settings.admin_token.clone(),
+        settings.trusted_proxies.clone(),
+    );
+    doors.get_or_init(|| web::Data::new(Auth::new(store, doors_settings)));
     let mut servers = Vec::new();
     let metrics_address = match settings.metrics_listen {
         MetricsListen::Off => None,
@@ -140,7 +161,8 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
     Ok(Running {
         address,
         metrics_address,
-        public_url: settings.public_url(address),
+        setup_url: setup.map(|link| format!("{public_url}{link}")),
+        public_url,
         drain: settings.drain(),
         clock,
         registry,
@@ -163,6 +185,12 @@ impl Running {
     /// What people and providers reach this server at.
     pub fn public_url(&self) -> &str {
         &self.public_url
+    }
+
+    /// The one-time link that makes the first operator; `None` when there is one. It is a secret: it
+    /// belongs on the screen of whoever started the server, and not into a log.
+    pub fn setup_url(&self) -> Option<&str> {
+        self.setup_url.as_deref()
     }
 
     /// Drains and stops: new calls are refused, those in progress may finish within

@@ -85,6 +85,8 @@ ids! {
     LedgerId = "led_";
     /// A row of the audit log.
     AuditId = "aud_";
+    /// Somebody who signs in.
+    UserId = "usr_";
     /// A process that serves calls, from its start to its end.
     NodeId = "node_";
 }

@@ -43,8 +43,10 @@ pub mod agent;
 pub mod points;
 pub mod ledger;
 // -- an admin request --
+pub mod auth;
 pub mod api;
 // -- below both --
+pub mod attempts;
 pub mod client_addr;
 pub mod clock;
 pub mod id;
@@ -53,3 +55,4 @@ pub mod problem;
 pub mod registry;
 pub mod store;
 pub mod telemetry;
+pub mod user;

@@ -19,6 +19,8 @@ use actix_web::{
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::store::StoreError;
+
 pub use unread::close_unread;
 
 /// The media type of every refusal.
@@ -69,8 +71,10 @@ codes! {
     BadJson = 400 "Bad Request" "bad_json" "The body is not one JSON object in UTF-8.";
     /// A fault in a WebSocket handshake that is neither a missing upgrade nor a wrong version.
     BadHandshake = 400 "Bad Request" "bad_handshake" "This is not a WebSocket handshake as RFC 6455 has it.";
-    /// The admin endpoints want the operator's token.
-    Unauthorized = 401 "Unauthorized" "unauthorized" "This needs the operator's bearer token.";
+    /// The admin endpoints want the operator's token or a session.
+    Unauthorized = 401 "Unauthorized" "unauthorized" "This needs the operator's bearer token, or a session.";
+    /// Signing in: unknown, disabled and mistyped are on purpose not told apart.
+    WrongCredentials = 401 "Unauthorized" "wrong_credentials" "The e-mail address or the password is not right.";
     /// The voice endpoint: malformed or unknown, on purpose not told apart.
     InvalidKey = 401 "Unauthorized" "invalid_key" "This key is not valid.";
     /// No free second left.
@@ -79,12 +83,18 @@ codes! {
     KeyRevoked = 403 "Forbidden" "key_revoked" "This key has been revoked.";
     /// The agent takes no calls.
     AgentDisabled = 403 "Forbidden" "agent_disabled" "The agent is switched off.";
+    /// A change that goes along with a session, but does not come from a page of ours.
+    CrossOrigin = 403 "Forbidden" "cross_origin" "This change did not come from a page of this server.";
+    /// The object is seen, but the role does not allow this.
+    Forbidden = 403 "Forbidden" "forbidden" "Your role does not allow this.";
     /// No such page, or no such object.
     NotFound = 404 "Not Found" "not_found" "There is nothing here.";
     /// The path is right, the method is not.
     MethodNotAllowed = 405 "Method Not Allowed" "method_not_allowed" "This method is not for this address; Allow names those that are.";
     /// An agent cannot be deleted yet.
     AgentInUse = 409 "Conflict" "agent_in_use" "The agent has live calls or active keys; end and revoke them first.";
+    /// Nobody would be left to operate the server.
+    LastOperator = 409 "Conflict" "last_operator" "This is the last operator who can sign in.";
     /// An `Idempotency-Key` came again with another body.
     IdempotencyConflict = 409 "Conflict" "idempotency_conflict" "This Idempotency-Key was used with another body.";
     /// More than a body may hold.
@@ -241,6 +251,18 @@ impl Problem {
 impl From<Code> for Problem {
     fn from(code: Code) -> Self {
         Self { code, field: None, headers: Vec::new() }
+    }
+}
+
+/// The client learns whether to try again; the cause is logged here, once.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let code = match error {
+            StoreError::Unavailable(_) => Code::Unavailable,
+            StoreError::Failed(_) => Code::Internal,
+        };
+        tracing::error!(error = %error, code = code.as_str(), "a request met a failing database");
+        code.into()
     }
 }
 

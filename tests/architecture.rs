@@ -12,16 +12,18 @@ use std::{
 const TIERS: [(u8, &[&str]); 6] = [
     (5, &["main", "app", "routes", "cli", "settings"]),
     (4, &["session", "api"]),
-    (3, &["admission", "ledger", "problem", "client_addr"]),
+    (3, &["admission", "auth", "ledger", "problem", "client_addr"]),
     (2, &["store", "registry", "agent", "telemetry", "metrics"]),
-    (1, &["dialect", "call"]),
-    (0, &["key", "points", "audio", "id", "clock"]),
+    (1, &["dialect", "call", "user"]),
+    (0, &["key", "points", "audio", "id", "clock", "attempts"]),
 ];
 
 /// Arrows that the tiers do not allow, each with its reason.
-const EXCEPTIONS: [(&str, &str, &str); 3] = [
+const EXCEPTIONS: [(&str, &str, &str); 5] = [
     ("store", "agent", "agents are stored as they are configured"),
     ("dialect", "call", "a dialect turns frames into the call's events and back"),
+    ("auth", "problem", "the doors of /api and of the pages refuse by themselves"),
+    ("auth", "client_addr", "attempts are counted by address, and the audit log tells it"),
     ("telemetry", "client_addr", "a request's line says where it came from"),
 ];
 
@@ -32,7 +34,18 @@ const CRATES: [(&str, &[&str]); 4] = [
     ("actix_web_actors", &["session"]),
     (
         "actix_web",
-        &["main", "app", "routes", "cli", "session", "api", "problem", "client_addr", "telemetry"],
+        &[
+            "main",
+            "app",
+            "routes",
+            "cli",
+            "session",
+            "api",
+            "auth",
+            "problem",
+            "client_addr",
+            "telemetry",
+        ],
     ),
 ];
 

@@ -10,6 +10,8 @@ mod books;
 mod migrations;
 #[path = "store/nodes.rs"]
 mod nodes;
+#[path = "store/people.rs"]
+mod people;
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "store/transactions.rs"]

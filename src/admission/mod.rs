@@ -155,7 +155,7 @@ pub async fn ask(store: &Store, ask: Ask) -> Result<Verdict, StoreError> {
                             id: call_id,
                             account_id: account.id,
                             agent_id: agent.id,
-                            key_id,
+                            key_id: Some(key_id),
                             node_id,
                             started_at: now_ms,
                             reserved,

@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 
 use super::{
     Answer, Context,
-    auth::Who,
     body::{Body, present},
     created,
     fields::{Cap, Name},
@@ -14,8 +13,10 @@ use super::{
     page::{List, Query},
     path::Id,
     rfc3339,
+    who::Who,
 };
 use crate::{
+    auth::Action,
     clock::wall_ms,
     id::AccountId,
     points::Seconds,
@@ -99,25 +100,26 @@ pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewAccount
     Ok(created(&View::from(account)))
 }
 
-/// All accounts, newest first.
+/// The accounts that whoever asks can see, newest first: a user sees their own.
 #[utoipa::path(get, path = "/api/accounts", operation_id = "list_accounts", tag = "accounts",
     responses((status = 200, description = "A page of accounts.", body = List<View>)))]
-pub async fn list(context: Data<Context>, query: Query) -> Answer {
+pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
     let page = query.page()?;
-    let rows = page.rows();
-    let rows = context.store.read(move |conn| accounts::list(conn, rows)).await?;
+    let (rows, own) = (page.rows(), who.lists(None));
+    let rows = context.store.read(move |conn| accounts::list(conn, own, rows)).await?;
     Ok(ok(&page.list(rows, |account| account.id, View::from)))
 }
 
 /// One account.
 #[utoipa::path(get, path = "/api/accounts/{id}", operation_id = "get_account", tag = "accounts",
     responses((status = 200, description = "The account.", body = View)))]
-pub async fn get(context: Data<Context>, Id(id): Id<AccountId>) -> Answer {
+pub async fn get(context: Data<Context>, who: Who, Id(id): Id<AccountId>) -> Answer {
+    who.sees(id)?;
     let account = context.store.read(move |conn| accounts::get(conn, id)).await?;
     Ok(ok(&View::from(account.ok_or(Code::NotFound)?)))
 }
 
-/// Changes name or cap. A lower cap lets calls in progress go on.
+/// Changes name or cap; the cap is the operator's to change. A lower cap lets calls in progress go on.
 #[utoipa::path(patch, path = "/api/accounts/{id}", operation_id = "update_account", tag = "accounts",
     request_body = AccountChange, responses((status = 200, description = "The account.", body = View)))]
 pub async fn update(
@@ -126,6 +128,10 @@ pub async fn update(
     Id(id): Id<AccountId>,
     Body(change): Body<AccountChange>,
 ) -> Answer {
+    who.sees(id)?;
+    if change.max_concurrent_calls.is_some() && !who.principal.may(Action::Operate) {
+        return Err(Code::Forbidden.into());
+    }
     let account = context
         .store
         .write(move |conn| {

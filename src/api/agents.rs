@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 
 use super::{
     Answer, Context,
-    auth::Who,
     body::{Body, present},
     created, fields,
     fields::{Cap, DurationSeconds, EngineName, Language, MaxTurns, Name, Prompt, Spoken, Voice},
@@ -14,6 +13,7 @@ use super::{
     page::{List, Query},
     path::Id,
     rfc3339,
+    who::Who,
 };
 use crate::{
     agent::profile::{
@@ -213,7 +213,10 @@ pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewAgent>)
     let agent = context
         .store
         .write(move |conn| {
-            accounts::get(conn, account_id)?.ok_or_else(|| fields::fault("account_id"))?;
+            let account = accounts::get(conn, account_id)?;
+            account
+                .filter(|_| who.sees(account_id).is_ok())
+                .ok_or_else(|| fields::fault("account_id"))?;
             agents::insert(conn, &agent)?;
             audit::insert(conn, &who.did("agent.create", agent.id, Some(account_id)))?;
             Ok::<_, Problem>(agent)
@@ -226,8 +229,8 @@ pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewAgent>)
 #[utoipa::path(get, path = "/api/agents", operation_id = "list_agents", tag = "agents",
     params(("account_id" = Option<String>, Query, description = "Those of one account.")),
     responses((status = 200, description = "A page of agents.", body = List<View>)))]
-pub async fn list(context: Data<Context>, query: Query) -> Answer {
-    let (page, account) = (query.page()?, query.get("account_id")?);
+pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
+    let (page, account) = (query.page()?, who.lists(query.get("account_id")?));
     let rows = page.rows();
     let rows = context.store.read(move |conn| agents::list(conn, account, rows)).await?;
     Ok(ok(&page.list(rows, |agent| agent.id, View::from)))
@@ -236,9 +239,11 @@ pub async fn list(context: Data<Context>, query: Query) -> Answer {
 /// One agent.
 #[utoipa::path(get, path = "/api/agents/{id}", operation_id = "get_agent", tag = "agents",
     responses((status = 200, description = "The agent.", body = View)))]
-pub async fn get(context: Data<Context>, Id(id): Id<AgentId>) -> Answer {
+pub async fn get(context: Data<Context>, who: Who, Id(id): Id<AgentId>) -> Answer {
     let agent = context.store.read(move |conn| agents::get(conn, id)).await?;
-    Ok(ok(&View::from(agent.ok_or(Code::NotFound)?)))
+    let agent = agent.ok_or(Code::NotFound)?;
+    who.sees(agent.account_id)?;
+    Ok(ok(&View::from(agent)))
 }
 
 /// Changes an agent, for calls that start from now on.
@@ -254,6 +259,7 @@ pub async fn update(
         .store
         .write(move |conn| {
             let before = agents::lock(conn, id)?.ok_or(Code::NotFound)?;
+            who.sees(before.account_id)?;
             let mut after = before.clone();
             change.apply(&mut after);
             if after != before {
@@ -278,6 +284,7 @@ pub async fn delete(context: Data<Context>, who: Who, Id(id): Id<AgentId>) -> An
         .store
         .write(move |conn| {
             let agent = agents::lock(conn, id)?.ok_or(Code::NotFound)?;
+            who.sees(agent.account_id)?;
             match agents::delete(conn, id, wall_ms())? {
                 Deleted::Done => {
                     audit::insert(conn, &who.did("agent.delete", id, Some(agent.account_id)))?;

@@ -9,6 +9,7 @@ use super::{
     Answer, Context, ok,
     page::{List, Query},
     rfc3339,
+    who::Who,
 };
 use crate::store::audit;
 
@@ -20,7 +21,7 @@ pub struct View {
     id: String,
     #[schema(format = DateTime)]
     at: String,
-    /// Who, such as `operator`.
+    /// Who: a user's e-mail address, `operator` for the bearer token, or `set-up link`.
     actor: String,
     /// What, such as `key.revoke`.
     #[schema(example = "key.revoke")]
@@ -47,12 +48,13 @@ impl From<audit::Row> for View {
     }
 }
 
-/// All changes, newest first.
+/// Changes, newest first; a user sees those to objects of their account.
 #[utoipa::path(get, path = "/api/audit", operation_id = "list_audit", tag = "audit",
+    params(("account_id" = Option<String>, Query, description = "Those to objects of one account.")),
     responses((status = 200, description = "A page of the audit log.", body = List<View>)))]
-pub async fn list(context: Data<Context>, query: Query) -> Answer {
-    let page = query.page()?;
+pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
+    let (page, account) = (query.page()?, who.lists(query.get("account_id")?));
     let rows = page.rows();
-    let rows = context.store.read(move |conn| audit::list(conn, rows)).await?;
+    let rows = context.store.read(move |conn| audit::list(conn, account, rows)).await?;
     Ok(ok(&page.list(rows, |row| row.id, View::from)))
 }

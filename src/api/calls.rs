@@ -10,12 +10,12 @@ use utoipa::ToSchema;
 
 use super::{
     Answer, Context,
-    auth::Who,
     body::OptionalBody,
     ok,
     page::{List, Query},
     path::Id,
     rfc3339,
+    who::Who,
 };
 use crate::{
     call::event::{EndReason, Role, TranscriptLine},
@@ -35,7 +35,8 @@ pub struct View {
     id: String,
     account_id: String,
     agent_id: String,
-    key_id: String,
+    /// What opened it; null for a call from the dashboard, which needs no key.
+    key_id: Option<String>,
     /// How the provider speaks; null until it is recognised.
     dialect: Option<String>,
     /// The caller, as the provider tells.
@@ -97,7 +98,7 @@ impl From<calls::Call> for View {
             id: call.id.to_string(),
             account_id: call.account_id.to_string(),
             agent_id: call.agent_id.to_string(),
-            key_id: call.key_id.to_string(),
+            key_id: call.key_id.map(|id| id.to_string()),
             dialect: call.dialect,
             from: call.from,
             to: call.to,
@@ -119,13 +120,13 @@ impl From<calls::Call> for View {
         ("account_id" = Option<String>, Query, description = "Those of one account."),
     ),
     responses((status = 200, description = "A page of calls.", body = List<View>)))]
-pub async fn list(context: Data<Context>, query: Query) -> Answer {
+pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
     let page = query.page()?;
     let filter = CallFilter {
         live: query.get("live")?,
         agent_id: query.get("agent_id")?,
         key_id: query.get("key_id")?,
-        account_id: query.get("account_id")?,
+        account_id: who.lists(query.get("account_id")?),
     };
     let rows = page.rows();
     let rows = context.store.read(move |conn| calls::list(conn, filter, rows)).await?;
@@ -135,9 +136,11 @@ pub async fn list(context: Data<Context>, query: Query) -> Answer {
 /// One call.
 #[utoipa::path(get, path = "/api/calls/{id}", operation_id = "get_call", tag = "calls",
     responses((status = 200, description = "The call.", body = View)))]
-pub async fn get(context: Data<Context>, Id(id): Id<CallId>) -> Answer {
+pub async fn get(context: Data<Context>, who: Who, Id(id): Id<CallId>) -> Answer {
     let call = context.store.read(move |conn| calls::get(conn, id)).await?;
-    Ok(ok(&View::from(call.ok_or(Code::NotFound)?)))
+    let call = call.ok_or(Code::NotFound)?;
+    who.sees(call.account_id)?;
+    Ok(ok(&View::from(call)))
 }
 
 /// Nothing has to be said to end a call.
@@ -158,6 +161,7 @@ pub async fn end(
         .store
         .write(move |conn| {
             let call = calls::get(conn, id)?.ok_or(Code::NotFound)?;
+            who.sees(call.account_id)?;
             if calls::request_end(conn, &[id], EndReason::Operator)? > 0 {
                 audit::insert(conn, &who.did("call.end", id, Some(call.account_id)))?;
             }

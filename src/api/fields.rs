@@ -4,11 +4,19 @@
 //! same in every body, so its rule stands here once and is what a 422 says; the value never is. Which
 //! fields a body has is the business of each resource.
 
+use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::{agent::profile::Engine, key::looks_like_key, points::Seconds, problem::Problem};
+use crate::{
+    agent::profile::Engine,
+    auth::{self, password::Password},
+    key::looks_like_key,
+    points::Seconds,
+    problem::Problem,
+    user::{Email, Role},
+};
 
 /// The rule of each field, parameter and header that a 422 can name.
 const RULES: &[(&str, &str)] = &[
@@ -16,6 +24,8 @@ const RULES: &[(&str, &str)] = &[
     ("agent_id", "Has to be the id of an existing agent."),
     ("closing_phrase", SPOKEN_RULE),
     ("cursor", "Has to be a next_cursor that this list has given."),
+    ("current_password", "Has to be a text."),
+    ("email", auth::EMAIL_RULE),
     ("end_calls", FLAG_RULE),
     ("engine", "Has to be echo."),
     ("greeting", SPOKEN_RULE),
@@ -24,6 +34,7 @@ const RULES: &[(&str, &str)] = &[
         "Has to be there, with 1 to 200 printable characters, not shaped like a key.",
     ),
     ("is_active", FLAG_RULE),
+    ("is_operator", FLAG_RULE),
     ("key_id", "Has to be the id of a key."),
     ("language", "Has to be a language tag such as en or en-GB."),
     ("limit", "Has to be a whole number from 1 to 200."),
@@ -36,10 +47,13 @@ const RULES: &[(&str, &str)] = &[
         "note",
         "Has to be 1 to 500 characters, no control characters, not shaped like a key; or null.",
     ),
+    ("new_password", auth::password::RULE),
+    ("password", auth::password::RULE),
     (
         "points",
         "Has to be a number: whole seconds (1 point is 60 seconds), more than zero, in range.",
     ),
+    ("role", "Has to be owner, member or viewer."),
     ("silence_timeout_seconds", DURATION_RULE),
     (
         "system_prompt",
@@ -191,6 +205,60 @@ impl TryFrom<String> for EngineName {
 
     fn try_from(name: String) -> Result<Self, Refused> {
         Engine::from_name(&name).map(Self).ok_or(Refused)
+    }
+}
+
+/// An e-mail address; kept in lower case.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(value_type = String, max_length = 254, example = "ada@example.com")]
+pub struct EmailAddress(pub Email);
+
+impl TryFrom<String> for EmailAddress {
+    type Error = Refused;
+
+    fn try_from(text: String) -> Result<Self, Refused> {
+        Email::parse(&text).map(Self).ok_or(Refused)
+    }
+}
+
+/// The name of a role.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(value_type = String, example = "member", pattern = "^(owner|member|viewer)$")]
+pub struct RoleName(pub Role);
+
+impl TryFrom<String> for RoleName {
+    type Error = Refused;
+
+    fn try_from(name: String) -> Result<Self, Refused> {
+        Role::from_name(&name).map(Self).ok_or(Refused)
+    }
+}
+
+/// A password to be set.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(value_type = String, min_length = 12, max_length = 1024, format = Password)]
+pub struct NewPassword(pub Password);
+
+impl TryFrom<String> for NewPassword {
+    type Error = Refused;
+
+    fn try_from(text: String) -> Result<Self, Refused> {
+        Password::new(text.into()).map(Self).ok_or(Refused)
+    }
+}
+
+/// A password to be compared.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(from = "String")]
+#[schema(value_type = String, format = Password)]
+pub struct GivenPassword(pub SecretString);
+
+impl From<String> for GivenPassword {
+    fn from(text: String) -> Self {
+        Self(text.into())
     }
 }
 

@@ -44,7 +44,7 @@ pub async fn ready(context: Data<Context>) -> Answer {
     }
     // As a transaction, because that is what an admission takes; it reads one row and changes none.
     let any = Page { after: None, limit: 1 };
-    let answer = context.store.write(move |conn| accounts::list(conn, any));
+    let answer = context.store.write(move |conn| accounts::list(conn, None, any));
     match actix_web::rt::time::timeout(PATIENCE, answer).await {
         Ok(Ok(_)) => Ok(well()),
         Ok(Err(error)) => {

@@ -11,7 +11,6 @@ use utoipa::ToSchema;
 
 use super::{
     Answer, Context,
-    auth::Who,
     body::{Body, OptionalBody},
     created, fields,
     fields::Name,
@@ -19,6 +18,7 @@ use super::{
     page::{List, Query},
     path::Id,
     rfc3339,
+    who::Who,
 };
 use crate::{
     call::event::EndReason,
@@ -26,7 +26,10 @@ use crate::{
     id::{AgentId, KeyId},
     key::PlainKey,
     problem::{Code, Problem},
-    store::{agents, audit, calls, keys},
+    store::{
+        agents, audit, calls,
+        keys::{self, KeyFilter},
+    },
 };
 
 const DAY_MS: i64 = 86_400_000;
@@ -133,6 +136,7 @@ pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewKey>) -
         .store
         .write(move |conn| {
             let agent = agents::lock(conn, new.agent_id)?;
+            let agent = agent.filter(|agent| who.sees(agent.account_id).is_ok());
             let agent = agent.ok_or_else(|| fields::fault("agent_id"))?;
             let key = keys::Key {
                 id: KeyId::new(),
@@ -165,23 +169,25 @@ pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewKey>) -
     }))
 }
 
-/// Keys, newest first, revoked ones too.
+/// Keys, newest first, revoked ones too; a user sees those of their account.
 #[utoipa::path(get, path = "/api/keys", operation_id = "list_keys", tag = "keys",
     params(("agent_id" = Option<String>, Query, description = "Those of one agent.")),
     responses((status = 200, description = "A page of keys.", body = List<View>)))]
-pub async fn list(context: Data<Context>, query: Query) -> Answer {
-    let (page, agent) = (query.page()?, query.get("agent_id")?);
-    let rows = page.rows();
-    let rows = context.store.read(move |conn| keys::list(conn, agent, rows)).await?;
+pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
+    let (page, agent_id) = (query.page()?, query.get("agent_id")?);
+    let (rows, filter) = (page.rows(), KeyFilter { agent_id, account_id: who.lists(None) });
+    let rows = context.store.read(move |conn| keys::list(conn, filter, rows)).await?;
     Ok(ok(&page.list(rows, |view| view.key.id, View::from)))
 }
 
 /// One key.
 #[utoipa::path(get, path = "/api/keys/{id}", operation_id = "get_key", tag = "keys",
     responses((status = 200, description = "The key.", body = View)))]
-pub async fn get(context: Data<Context>, Id(id): Id<KeyId>) -> Answer {
+pub async fn get(context: Data<Context>, who: Who, Id(id): Id<KeyId>) -> Answer {
     let key = context.store.read(move |conn| keys::get(conn, id)).await?;
-    Ok(ok(&View::from(key.ok_or(Code::NotFound)?)))
+    let key = key.ok_or(Code::NotFound)?;
+    who.sees(key.key.account_id)?;
+    Ok(ok(&View::from(key)))
 }
 
 /// Revokes a key, for ever and at once. Calls in progress go on unless asked otherwise. A revoked key
@@ -199,6 +205,8 @@ pub async fn revoke(
         .store
         .write(move |conn| {
             let revoked = keys::revoke(conn, id, wall_ms())?.ok_or(Code::NotFound)?;
+            // Refusing undoes the revocation: it is one transaction.
+            who.sees(revoked.view.key.account_id)?;
             let account_id = Some(revoked.view.key.account_id);
             if revoked.newly {
                 audit::insert(conn, &who.did("key.revoke", id, account_id))?;

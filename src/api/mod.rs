@@ -1,6 +1,6 @@
 //! The admin endpoints: what an operator sees and does, as JSON under `/api`.
 //!
-//! A request passes [`auth`], has its path, query and body turned into types that can hold good values
+//! A request passes [`auth::door`] and the right that its route needs, has its path, query and body turned into types that can hold good values
 //! only ([`fields`], [`body`], [`page`]), and reaches the one file of its resource, which does its work
 //! and writes its audit row in one transaction of the store. Nothing here knows a socket or a call in
 //! progress beyond what `registry` offers; [`openapi`] describes it all from the same types.
@@ -8,74 +8,86 @@
 mod accounts;
 mod agents;
 mod audit;
-pub mod auth;
 pub mod body;
 mod calls;
 mod docs;
 pub mod fields;
 mod health;
 mod keys;
+mod me;
 pub mod openapi;
 pub mod page;
 mod path;
 pub mod route;
 mod topups;
+mod users;
+mod who;
 
 use actix_web::{HttpResponse, middleware::from_fn, web};
 use jiff::Timestamp;
-use secrecy::SecretString;
 use serde::Serialize;
 
 use self::route::at;
 use crate::{
-    client_addr::Proxies,
-    problem::{self, Code, Problem},
+    auth::{
+        self,
+        Action::{Keys, Look, Manage, Operate, Own, Work},
+    },
+    problem::{self, Problem},
     registry::RegistryHandle,
-    store::{Store, StoreError},
+    store::Store,
 };
 
-/// What the endpoints work with; the app hands it over as `web::Data`.
+/// What the endpoints work with; the app hands it over as `web::Data`, beside that of [`auth`].
 pub struct Context {
     /// The database.
     pub store: Store,
     /// The calls of this node.
     pub registry: RegistryHandle,
-    /// The operator's token; `None`: every request is 401.
-    pub admin_token: Option<SecretString>,
-    /// Whose forwarded addresses are written into the audit log.
-    pub proxies: Proxies,
 }
 
 /// Mounts everything under `/api`, and `/healthz` and `/readyz`. The description and its page hold
-/// no data and are there for everybody.
+/// no data and are there for everybody; beside every other method stands the right it needs.
 pub fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(at("/healthz").get(health::alive))
-        .service(at("/readyz").get(health::ready))
-        .service(at("/api/openapi.json").get(openapi::document))
-        .service(at("/api/docs").get(docs::page))
-        .service(at("/api/docs/{file}").get(docs::file))
+        .service(at("/healthz").open(health::alive))
+        .service(at("/readyz").open(health::ready))
+        .service(at("/api/openapi.json").open(openapi::document))
+        .service(at("/api/docs").open(docs::page))
+        .service(at("/api/docs/{file}").open(docs::file))
         .service(
             web::scope("/api")
-                .wrap(from_fn(auth::operator_only))
-                .service(at("/accounts").get(accounts::list).post(accounts::create))
-                .service(at("/accounts/{id}").get(accounts::get).patch(accounts::update))
-                .service(at("/accounts/{id}/topups").post(topups::create))
-                .service(at("/accounts/{id}/ledger").get(topups::ledger))
-                .service(at("/agents").get(agents::list).post(agents::create))
+                .wrap(from_fn(auth::door))
+                .service(at("/accounts").get(Look, accounts::list).post(Operate, accounts::create))
+                .service(
+                    at("/accounts/{id}").get(Look, accounts::get).patch(Manage, accounts::update),
+                )
+                .service(at("/accounts/{id}/topups").post(Operate, topups::create))
+                .service(at("/accounts/{id}/ledger").get(Look, topups::ledger))
+                .service(at("/users").get(Manage, users::list).post(Manage, users::create))
+                .service(
+                    at("/users/{id}")
+                        .get(Manage, users::get)
+                        .patch(Manage, users::update)
+                        .delete(Manage, users::delete),
+                )
+                .service(at("/me").get(Own, me::get))
+                .service(at("/me/password").post(Own, me::change_password))
+                .service(at("/me/sign-out-everywhere").post(Own, me::sign_out_everywhere))
+                .service(at("/agents").get(Look, agents::list).post(Work, agents::create))
                 .service(
                     at("/agents/{id}")
-                        .get(agents::get)
-                        .patch(agents::update)
-                        .delete(agents::delete),
+                        .get(Look, agents::get)
+                        .patch(Work, agents::update)
+                        .delete(Work, agents::delete),
                 )
-                .service(at("/keys").get(keys::list).post(keys::create))
-                .service(at("/keys/{id}").get(keys::get))
-                .service(at("/keys/{id}/revoke").post(keys::revoke))
-                .service(at("/calls").get(calls::list))
-                .service(at("/calls/{id}").get(calls::get))
-                .service(at("/calls/{id}/end").post(calls::end))
-                .service(at("/audit").get(audit::list))
+                .service(at("/keys").get(Keys, keys::list).post(Keys, keys::create))
+                .service(at("/keys/{id}").get(Keys, keys::get))
+                .service(at("/keys/{id}/revoke").post(Keys, keys::revoke))
+                .service(at("/calls").get(Look, calls::list))
+                .service(at("/calls/{id}").get(Look, calls::get))
+                .service(at("/calls/{id}/end").post(Work, calls::end))
+                .service(at("/audit").get(Look, audit::list))
                 .default_service(web::to(problem::not_found)),
         );
 }
@@ -95,18 +107,6 @@ fn created(body: &impl Serialize) -> HttpResponse {
 fn rfc3339(ms: i64) -> String {
     let time = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
     format!("{time:.3}")
-}
-
-/// The client learns whether to try again; the cause is logged here, once.
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        let code = match error {
-            StoreError::Unavailable(_) => Code::Unavailable,
-            StoreError::Failed(_) => Code::Internal,
-        };
-        tracing::error!(error = %error, code = code.as_str(), "a request met a failing database");
-        code.into()
-    }
 }
 
 #[cfg(test)]

@@ -15,12 +15,12 @@ use utoipa::{
         path::{Operation, ParameterBuilder, ParameterIn},
         response::ResponseBuilder,
         schema::{ObjectBuilder, Schema, SchemaType, Type},
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
-use super::{accounts, agents, audit, calls, health, keys, topups};
-use crate::problem::MEDIA_TYPE;
+use super::{accounts, agents, audit, calls, health, keys, me, topups, users};
+use crate::{auth, problem::MEDIA_TYPE};
 
 /// A refusal, as RFC 9457 has it.
 #[derive(Serialize, ToSchema)]
@@ -51,10 +51,12 @@ struct ProblemBody {
         keys::create, keys::list, keys::get, keys::revoke,
         calls::list, calls::get, calls::end,
         audit::list,
+        users::create, users::list, users::get, users::update, users::delete,
+        me::get, me::change_password, me::sign_out_everywhere,
         health::alive, health::ready,
     ),
     components(schemas(ProblemBody)),
-    security(("operator" = [])),
+    security(("operator" = []), ("session" = [])),
     modifiers(&Common),
 )]
 struct Description;
@@ -69,6 +71,11 @@ impl Modify for Common {
             .description(Some("The operator's token, UPVOOT_ADMIN_TOKEN."))
             .build();
         components.add_security_scheme("operator", SecurityScheme::Http(token));
+        let session = ApiKeyValue::with_description(
+            auth::COOKIE,
+            "A dashboard user's session; changes need a same-origin request.",
+        );
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
         for (name, schema) in &mut components.schemas {
             all_there(name, schema);
         }
@@ -105,6 +112,8 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     let has_body = operation.request_body.is_some();
     let is_list = operation.operation_id.as_deref().is_some_and(|id| id.starts_with("list_"));
     let is_topup = path.ends_with("/topups");
+    let of_user = path == "/api/users/{id}" && *method == HttpMethod::Patch;
+    let conflicts = is_topup || of_user || *method == HttpMethod::Delete;
     if has_id {
         parameter(operation, "id", ParameterIn::Path, Type::String, "The object's id.");
     }
@@ -123,11 +132,17 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     for (applies, status, description) in [
         (reads_body, "400", "`bad_json`: the body is not one JSON object."),
         (is_api, "401", "`unauthorized`: no or wrong credentials."),
+        (
+            is_api,
+            "403",
+            "`forbidden`: the role does not allow it; `cross_origin`: a change with a session that no page of ours sent.",
+        ),
         (has_id, "404", "`not_found`: there is no such object."),
-        (is_topup || *method == HttpMethod::Delete, "409", "A conflict; see `code`."),
+        (conflicts, "409", "A conflict; see `code`."),
         (reads_body, "413", "`too_large`: the body is over 1 MiB."),
         (reads_body, "415", "`unsupported_media_type`: the body is not application/json."),
         (reads_body || is_list, "422", "`invalid_field`: `field` breaks the rule in `detail`."),
+        (path.ends_with("/password"), "429", "`too_many_attempts`: try again in a minute."),
         (is_api, "500", "`internal`: our fault."),
         (path != "/healthz", "503", "`unavailable` or `draining`: try again later."),
     ] {

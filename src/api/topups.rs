@@ -13,7 +13,6 @@ use utoipa::ToSchema;
 
 use super::{
     Answer, Context,
-    auth::Who,
     body::Body,
     created, fields,
     fields::{Note, Points},
@@ -21,6 +20,7 @@ use super::{
     page::{List, Query},
     path::Id,
     rfc3339,
+    who::Who,
 };
 use crate::{
     clock::wall_ms,
@@ -147,7 +147,13 @@ pub async fn create(
 /// Every second an account got or spent, newest first; the account's points are the sum.
 #[utoipa::path(get, path = "/api/accounts/{id}/ledger", operation_id = "list_ledger", tag = "accounts",
     responses((status = 200, description = "A page of the ledger.", body = List<View>)))]
-pub async fn ledger(context: Data<Context>, Id(account_id): Id<AccountId>, query: Query) -> Answer {
+pub async fn ledger(
+    context: Data<Context>,
+    who: Who,
+    Id(account_id): Id<AccountId>,
+    query: Query,
+) -> Answer {
+    who.sees(account_id)?;
     let page = query.page()?;
     let rows = page.rows();
     let rows = context

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::paint;
 use crate::{app, settings::ServeArgs};
 
 /// Serves until SIGTERM or SIGINT, then drains; a second signal cuts the draining short. The exit
@@ -23,7 +24,11 @@ pub async fn run(settings: ServeArgs) -> ExitCode {
     let url = running.public_url();
     tracing::info!(address = %running.address(), url, "ready for calls");
     if without_token {
-        tracing::warn!("UPVOOT_ADMIN_TOKEN is not set: /api refuses everybody");
+        tracing::info!("UPVOOT_ADMIN_TOKEN is not set: /api takes sessions only");
+    }
+    if let Some(link) = running.setup_url() {
+        // On standard output and not in the log, which others may read. Nobody may be looking.
+        let _ = paint::print(format!("Set up the dashboard, within an hour and once: {link}"));
     }
     stop_signal().await;
     tracing::info!("draining: no new calls");

@@ -6,7 +6,6 @@
 //! frame headers before the codec, [`watch`], which outlives a blocked actor, and [`socket`].
 
 pub mod actor;
-pub mod attempts;
 pub mod faults;
 pub mod frames;
 pub mod handshake;
@@ -15,8 +14,8 @@ pub mod upgrade;
 pub mod watch;
 
 use crate::{
-    admission::Unclaimed, agent::speech::Speaker, client_addr::Proxies, clock::NodeClock,
-    id::NodeId, ledger::Ledger, registry::RegistryHandle, store::Store,
+    admission::Unclaimed, agent::speech::Speaker, attempts::Attempts, client_addr::Proxies,
+    clock::NodeClock, id::NodeId, ledger::Ledger, registry::RegistryHandle, store::Store,
 };
 
 /// What the voice endpoint works with; one for the whole node.
@@ -32,7 +31,7 @@ pub struct Voice {
     /// Gives agents their voice.
     pub speaker: Speaker,
     /// Refusals by address.
-    pub attempts: attempts::Attempts,
+    pub attempts: Attempts,
     /// Whose forwarded headers are believed.
     pub proxies: Proxies,
     /// The clock calls are charged by.

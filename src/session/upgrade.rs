@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     admission::{self, Admitted, Ask, Intent, Refusal, Verdict},
+    attempts::network,
     client_addr::client_ip,
     clock::wall_ms,
     dialect::{native::SUBPROTOCOL, reassembly::MOST_BYTES},
@@ -92,7 +93,7 @@ fn turn_away(
         voice.ledger.refused_use(key_id, address().to_string(), wall_ms());
     }
     let counts = matches!(code, Code::InvalidKey | Code::KeyRevoked | Code::AgentDisabled);
-    if counts && !voice.attempts.allow(address(), voice.clock.now()) {
+    if counts && !voice.attempts.allow(network(address()), voice.clock.now()) {
         return refuse(Code::TooManyAttempts);
     }
     refuse(code)

@@ -72,16 +72,24 @@ pub fn lock(conn: &mut Conn, id: AccountId) -> Result<Option<Account>, StoreErro
     Ok(locked(query, Rows).get_result(conn).optional()?)
 }
 
-/// Accounts, newest first.
+/// Accounts, newest first; only this one if asked.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn list(conn: &mut Conn, page: Page<AccountId>) -> Result<Vec<Account>, StoreError> {
-    Ok(accounts::table
+pub fn list(
+    conn: &mut Conn,
+    only: Option<AccountId>,
+    page: Page<AccountId>,
+) -> Result<Vec<Account>, StoreError> {
+    let mut query = accounts::table
         .filter(accounts::id.lt(page.before()))
         .order(accounts::id.desc())
         .limit(page.limit)
-        .load(conn)?)
+        .into_boxed();
+    if let Some(only) = only {
+        query = query.filter(accounts::id.eq(only.to_string()));
+    }
+    Ok(query.load(conn)?)
 }
 
 /// Sets name and cap; `false` if there is no such account.

@@ -46,14 +46,22 @@ pub fn insert(conn: &mut Conn, row: &Row) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Rows, newest first.
+/// Rows, newest first; of one account if asked.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn list(conn: &mut Conn, page: Page<AuditId>) -> Result<Vec<Row>, StoreError> {
-    Ok(audit::table
+pub fn list(
+    conn: &mut Conn,
+    account: Option<AccountId>,
+    page: Page<AuditId>,
+) -> Result<Vec<Row>, StoreError> {
+    let mut query = audit::table
         .filter(audit::id.lt(page.before()))
         .order(audit::id.desc())
         .limit(page.limit)
-        .load(conn)?)
+        .into_boxed();
+    if let Some(account) = account {
+        query = query.filter(audit::account_id.eq(account.to_string()));
+    }
+    Ok(query.load(conn)?)
 }

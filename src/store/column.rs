@@ -12,9 +12,10 @@ use super::conn::{MultiBackend, MultiRawValue};
 use crate::{
     agent::profile::Engine,
     call::event::{EndReason, TranscriptLine},
-    id::{AccountId, AgentId, AuditId, CallId, KeyId, LedgerId, NodeId},
+    id::{AccountId, AgentId, AuditId, CallId, KeyId, LedgerId, NodeId, UserId},
     key::{KeyHash, KeySuffix},
     points::Seconds,
+    user::{Email, PasswordHash, Role},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,10 @@ column! {
     KeyId: Text as String, |text| text.parse().ok();
     LedgerId: Text as String, |text| text.parse().ok();
     NodeId: Text as String, |text| text.parse().ok();
+    UserId: Text as String, |text| text.parse().ok();
+    Email: Text as String, |text| Email::from_stored(text);
+    PasswordHash: Text as String, |text| Some(PasswordHash::from_stored(text));
+    Role: Text as String, |text| Role::from_name(&text);
     KeySuffix: Text as String, |text| KeySuffix::from_stored(&text);
     KeyHash: Binary as Vec<u8>, |bytes| KeyHash::from_stored(&bytes);
     Engine: Text as String, |text| Engine::from_name(&text);

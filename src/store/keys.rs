@@ -141,13 +141,22 @@ pub fn get(conn: &mut Conn, id: KeyId) -> Result<Option<KeyView>, StoreError> {
     key.map(|key| view(conn, key)).transpose()
 }
 
-/// Keys, newest first; of one agent if asked.
+/// Which keys a list shows; the default shows all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KeyFilter {
+    /// Those of one agent.
+    pub agent_id: Option<AgentId>,
+    /// Those of one account's agents.
+    pub account_id: Option<AccountId>,
+}
+
+/// Keys, newest first.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn list(
     conn: &mut Conn,
-    agent: Option<AgentId>,
+    filter: KeyFilter,
     page: Page<KeyId>,
 ) -> Result<Vec<KeyView>, StoreError> {
     let mut query = keys::table
@@ -157,8 +166,11 @@ pub fn list(
         .limit(page.limit)
         .select(Key::as_select())
         .into_boxed();
-    if let Some(agent) = agent {
+    if let Some(agent) = filter.agent_id {
         query = query.filter(keys::agent_id.eq(agent.to_string()));
+    }
+    if let Some(account) = filter.account_id {
+        query = query.filter(agents_table::account_id.eq(account.to_string()));
     }
     let keys: Vec<Key> = query.load(conn)?;
     keys.into_iter().map(|key| view(conn, key)).collect()

@@ -6,7 +6,7 @@
 //! the caller's log span. Look next at [`keys`] and [`calls`], which admission and the ledger use.
 //!
 //! **The order of locks.** Whoever locks more than one row locks in this order: node, key, agent,
-//! account, calls by rising id. Work handed to [`Store::write`] runs once and is not repeated after a
+//! operators by rising id, user, account, calls by rising id. Work handed to [`Store::write`] runs once and is not repeated after a
 //! deadlock, so the order is what keeps PostgreSQL free of them.
 
 pub mod accounts;
@@ -25,7 +25,10 @@ mod open;
 mod page;
 mod read;
 mod schema;
+pub mod sessions;
+pub mod setup_links;
 mod update;
+pub mod users;
 mod write;
 
 use std::{sync::Arc, time::Duration};

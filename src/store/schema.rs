@@ -61,7 +61,7 @@ diesel::table! {
         id -> Text,
         account_id -> Text,
         agent_id -> Text,
-        key_id -> Text,
+        key_id -> Nullable<Text>,
         node_id -> Text,
         dialect -> Nullable<Text>,
         from_number -> Nullable<Text>,
@@ -117,8 +117,39 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    users (id) {
+        id -> Text,
+        account_id -> Nullable<Text>,
+        email -> Text,
+        password_hash -> Text,
+        role -> Text,
+        is_operator -> Bool,
+        is_active -> Bool,
+        created_at -> BigInt,
+        last_signed_in_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    sessions (token_hash) {
+        token_hash -> Binary,
+        user_id -> Text,
+        created_at -> BigInt,
+        last_seen_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    setup_links (token_hash) {
+        token_hash -> Binary,
+        expires_at -> BigInt,
+    }
+}
+
 diesel::joinable!(agents -> accounts (account_id));
 diesel::joinable!(keys -> agents (agent_id));
+diesel::joinable!(sessions -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     accounts,
@@ -128,6 +159,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     keys,
     ledger,
     nodes,
+    sessions,
+    setup_links,
     topups,
-    transcript_lines
+    transcript_lines,
+    users
 );

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tracing_subscriber::util::SubscriberInitExt;
 use upvoot::{
     api,
+    auth::{self, Auth},
     client_addr::Proxies,
     clock::{NodeClock, wall_ms},
     id::{CallId, NodeId},
@@ -22,6 +23,11 @@ use upvoot::{
     store::{Store, StoreError, accounts, calls, keys},
     telemetry::{self, LogFormat, access::AccessLog},
 };
+
+use crate::people;
+
+/// What people reach the test's server at.
+pub const PUBLIC_URL: &str = "https://voice.example.com";
 
 pub const TOKEN: &str = "operator-token-0123456789-0123456789";
 
@@ -52,17 +58,19 @@ impl TestApp {
         let store = web::block(move || Store::open(&url)).await.unwrap().unwrap();
         let registry = RegistryHandle::start(NodeClock::start());
         let proxies: Proxies = proxies.parse().unwrap();
-        let context = web::Data::new(api::Context {
-            store: store.clone(),
-            registry: registry.clone(),
-            admin_token: token.map(SecretString::from),
-            proxies: proxies.clone(),
-        });
+        let context =
+            web::Data::new(api::Context { store: store.clone(), registry: registry.clone() });
+        let public_url = PUBLIC_URL.to_owned();
+        let token = token.map(SecretString::from);
+        let settings = auth::Settings::new(public_url, token, proxies.clone());
+        let auth = web::Data::new(Auth::new(store.clone(), settings));
         let server = actix_test::start(move || {
             App::new()
                 .wrap(from_fn(problem::close_unread))
                 .wrap(AccessLog::new(proxies.clone()))
                 .app_data(context.clone())
+                .app_data(auth.clone())
+                .configure(people::pages)
                 .configure(api::configure)
                 .default_service(web::to(problem::not_found))
         });
@@ -139,7 +147,7 @@ impl TestApp {
                     id: call,
                     account_id: key.account_id,
                     agent_id: key.agent_id,
-                    key_id,
+                    key_id: Some(key_id),
                     node_id: NodeId::new(),
                     started_at: wall_ms(),
                     reserved: Seconds(0),

@@ -58,7 +58,8 @@ async fn every_operation_says_who_may_call_and_how_it_refuses() {
     let app = TestApp::start().await;
     let api = description(&app).await;
     assert_eq!(api["components"]["securitySchemes"]["operator"]["scheme"], "bearer");
-    assert_eq!(api["security"], json!([{"operator": []}]));
+    assert_eq!(api["components"]["securitySchemes"]["session"]["in"], "cookie");
+    assert_eq!(api["security"], json!([{"operator": []}, {"session": []}]));
     let mut ids = BTreeSet::new();
     for (path, method, operation) in operations(&api) {
         assert!(ids.insert(string(&operation["operationId"])), "{path}");

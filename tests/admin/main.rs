@@ -14,7 +14,12 @@ mod keys;
 mod ledger;
 mod lists;
 mod main_path;
+mod people;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod refusals;
+mod rights;
 mod schema;
+mod sessions;
+mod set_up;
+mod users;

@@ -34,6 +34,11 @@ fn endpoints() -> Vec<(&'static str, String)> {
         ("GET", format!("/api/calls/{call}")),
         ("POST", format!("/api/calls/{call}/end")),
         ("GET", "/api/audit".to_owned()),
+        ("GET", "/api/users".to_owned()),
+        ("POST", "/api/users".to_owned()),
+        ("GET", format!("/api/users/{}", nobody("usr_"))),
+        ("PATCH", format!("/api/users/{}", nobody("usr_"))),
+        ("DELETE", format!("/api/users/{}", nobody("usr_"))),
     ]
 }
 

@@ -89,7 +89,7 @@ on_both! {
         let (first, second) = (world.admit().await, world.admit().await);
         assert_eq!((first.reserved, second.reserved), (Seconds(60), Seconds(10)));
         let call = world.call(first.call_id).await;
-        assert_eq!((call.key_id, call.agent_id), (world.key.id, world.agent.id));
+        assert_eq!((call.key_id, call.agent_id), (Some(world.key.id), world.agent.id));
         assert_eq!((call.reserved_seconds, call.ended_at), (Seconds(60), None));
         assert_eq!(world.refusal().await, Some(Refusal::InsufficientPoints));
         world.check_books().await;

@@ -14,7 +14,7 @@ use crate::world::{Db, account_named, on_both};
 
 async fn count(store: &Store) -> usize {
     let page = Page { after: None, limit: 1000 };
-    store.read(move |conn| accounts::list(conn, page)).await.unwrap().len()
+    store.read(move |conn| accounts::list(conn, None, page)).await.unwrap().len()
 }
 
 on_both! {

@@ -11,7 +11,7 @@ use upvoot::{
         agents::{self, Deleted},
         audit,
         calls::{self, CallFilter, Opening, Recognition},
-        keys::{self, Key, RefusedUses},
+        keys::{self, Key, KeyFilter, RefusedUses},
         ledger::{self, EntryKind, TopUp, TopUpOutcome},
     },
 };
@@ -19,6 +19,10 @@ use upvoot::{
 use crate::world::{Db, account_named, agent_of, on_both};
 
 const ALL: i64 = 1000;
+
+fn of(agent_id: Option<AgentId>) -> KeyFilter {
+    KeyFilter { agent_id, account_id: None }
+}
 
 on_both! {
     async fn accounts_are_kept(db: Db) {
@@ -48,7 +52,7 @@ on_both! {
         let mut after = None;
         loop {
             let page = Page { after, limit: 2 };
-            let found = db.store.read(move |conn| accounts::list(conn, page)).await.unwrap();
+            let found = db.store.read(move |conn| accounts::list(conn, None, page)).await.unwrap();
             after = found.last().map(|account| account.id);
             if after.is_none() {
                 break;
@@ -131,12 +135,16 @@ on_both! {
                 assert_eq!(keys::get(conn, KeyId::new())?, None);
 
                 let page = Page { after: None, limit: 1 };
-                let listed = keys::list(conn, Some(agent), page)?;
+                let listed = keys::list(conn, of(Some(agent)), page)?;
                 assert_eq!(listed.iter().map(|v| &v.key).collect::<Vec<_>>(), [&newest]);
                 let page = Page { after: Some(newest.id), limit: ALL };
-                let listed = keys::list(conn, None, page)?;
+                let listed = keys::list(conn, of(None), page)?;
                 assert_eq!(listed.iter().map(|v| v.key.id).collect::<Vec<_>>(), [id]);
-                assert_eq!(keys::list(conn, Some(AgentId::new()), page)?, []);
+                assert_eq!(keys::list(conn, of(Some(AgentId::new())), page)?, []);
+                let of_account = |account| KeyFilter { account_id: Some(account), agent_id: None };
+                let page = Page { after: None, limit: ALL };
+                assert_eq!(keys::list(conn, of_account(world.account), page)?.len(), 2);
+                assert_eq!(keys::list(conn, of_account(AccountId::new()), page)?, []);
 
                 let standing = keys::find_by_hash(conn, &hash)?.unwrap();
                 assert_eq!((standing.key_id, standing.hash), (id, hash));
@@ -196,7 +204,7 @@ on_both! {
                         id: *id,
                         account_id,
                         agent_id,
-                        key_id,
+                        key_id: Some(key_id),
                         node_id,
                         started_at: number,
                         reserved: Seconds(0),
@@ -348,8 +356,8 @@ on_both! {
                 for row in &written {
                     audit::insert(conn, row)?;
                 }
-                let all = audit::list(conn, Page { after: None, limit: ALL })?;
-                Ok::<_, StoreError>((all, audit::list(conn, page)?))
+                let all = audit::list(conn, None, Page { after: None, limit: ALL })?;
+                Ok::<_, StoreError>((all, audit::list(conn, None, page)?))
             })
             .await
             .unwrap();

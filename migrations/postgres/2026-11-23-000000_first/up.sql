@@ -60,7 +60,7 @@ CREATE TABLE calls (
     id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     account_id TEXT COLLATE "C" NOT NULL REFERENCES accounts (id),
     agent_id TEXT COLLATE "C" NOT NULL REFERENCES agents (id),
-    key_id TEXT COLLATE "C" NOT NULL REFERENCES keys (id),
+    key_id TEXT COLLATE "C" REFERENCES keys (id), -- null: opened without a key, from the dashboard
     node_id TEXT COLLATE "C" NOT NULL,
     dialect TEXT,
     from_number TEXT,
@@ -78,7 +78,8 @@ CREATE TABLE calls (
     )
 );
 
--- A live call's key decides its agent, and the agent its account: one index counts by each of them.
+-- A live call's key, if it has one, decides its agent, and the agent its account: one index counts
+-- by each of them.
 CREATE INDEX calls_live ON calls (account_id, agent_id, key_id) WHERE ended_at IS NULL;
 CREATE INDEX calls_live_on_node ON calls (node_id) WHERE ended_at IS NULL;
 CREATE INDEX calls_by_key ON calls (key_id, id);

@@ -59,7 +59,7 @@ CREATE TABLE calls (
     id TEXT NOT NULL PRIMARY KEY,
     account_id TEXT NOT NULL REFERENCES accounts (id),
     agent_id TEXT NOT NULL REFERENCES agents (id),
-    key_id TEXT NOT NULL REFERENCES keys (id),
+    key_id TEXT REFERENCES keys (id), -- null: opened without a key, from the dashboard
     node_id TEXT NOT NULL,
     dialect TEXT,
     from_number TEXT,
@@ -77,7 +77,8 @@ CREATE TABLE calls (
     )
 ) STRICT;
 
--- A live call's key decides its agent, and the agent its account: one index counts by each of them.
+-- A live call's key, if it has one, decides its agent, and the agent its account: one index counts
+-- by each of them.
 CREATE INDEX calls_live ON calls (account_id, agent_id, key_id) WHERE ended_at IS NULL;
 CREATE INDEX calls_live_on_node ON calls (node_id) WHERE ended_at IS NULL;
 CREATE INDEX calls_by_key ON calls (key_id, id);

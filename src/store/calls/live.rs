@@ -26,8 +26,8 @@ pub struct Opening {
     pub account_id: AccountId,
     /// Who answers.
     pub agent_id: AgentId,
-    /// What opened it.
-    pub key_id: KeyId,
+    /// What opened it; `None`: a call from the dashboard, which needs no key.
+    pub key_id: Option<KeyId>,
     /// The process that runs it.
     pub node_id: NodeId,
     /// Now, in milliseconds since 1970.
@@ -46,7 +46,7 @@ pub fn open(conn: &mut Conn, call: &Opening) -> Result<(), StoreError> {
             calls::id.eq(call.id.to_string()),
             calls::account_id.eq(call.account_id.to_string()),
             calls::agent_id.eq(call.agent_id.to_string()),
-            calls::key_id.eq(call.key_id.to_string()),
+            calls::key_id.eq(call.key_id.map(|id| id.to_string())),
             calls::node_id.eq(call.node_id.to_string()),
             calls::started_at.eq(call.started_at),
             calls::reserved_seconds.eq(call.reserved.0),

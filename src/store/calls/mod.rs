@@ -33,8 +33,8 @@ pub struct Call {
     pub account_id: AccountId,
     /// Who answers.
     pub agent_id: AgentId,
-    /// What opened it.
-    pub key_id: KeyId,
+    /// What opened it; `None`: a call from the dashboard, which needs no key.
+    pub key_id: Option<KeyId>,
     /// The process that runs it.
     pub node_id: NodeId,
     /// Its dialect; `None` until it is recognised.
@@ -63,7 +63,7 @@ struct Row {
     id: CallId,
     account_id: AccountId,
     agent_id: AgentId,
-    key_id: KeyId,
+    key_id: Option<KeyId>,
     node_id: NodeId,
     dialect: Option<String>,
     from_number: Option<String>,

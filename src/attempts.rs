@@ -1,0 +1,157 @@
+//! How many attempts an address, or anything else that can be told apart, has made within the last
+//! minute.
+//!
+//! Whoever guesses keys or passwords is slowed down; whoever has a valid key never meets this. Pure
+//! but for the lock: the time is passed in. An IPv6 client owns a whole /64, so that is what is
+//! counted; see [`network`].
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+/// The window, in slots of one second.
+const WINDOW: usize = 60;
+/// Names remembered at most, about 16 MiB; when it is full, those with a quiet minute go.
+const MOST_NAMES: usize = 100_000;
+
+/// Attempts by who made them: an address, or a hash of some other name.
+pub struct Attempts<Name = IpAddr> {
+    allowed: u32,
+    by_name: Mutex<HashMap<Name, Made>>,
+}
+
+/// The attempts of one name: a ring of one-second slots.
+struct Made {
+    slots: [u16; WINDOW],
+    /// The second that the newest slot stands for.
+    newest: u64,
+}
+
+impl<Name: Hash + Eq> Attempts<Name> {
+    /// Allows so many attempts within a minute.
+    pub fn new(allowed: u32) -> Self {
+        Self { allowed, by_name: Mutex::default() }
+    }
+
+    /// Counts an attempt. False: this name has had its share of the minute.
+    pub fn allow(&self, name: Name, now: Duration) -> bool {
+        let second = now.as_secs();
+        let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        if by_name.len() >= MOST_NAMES {
+            by_name.retain(|_, made| made.newest + WINDOW as u64 > second);
+            // Still full: a distributed attack. Forgetting all of it keeps memory bounded, and
+            // costs no valid key anything.
+            if by_name.len() >= MOST_NAMES {
+                by_name.clear();
+            }
+        }
+        let made = by_name.entry(name).or_insert(Made { slots: [0; WINDOW], newest: second });
+        made.advance(second);
+        if made.count() >= self.allowed {
+            return false;
+        }
+        made.add();
+        true
+    }
+
+    /// Forgets what a name has done: it has proved itself.
+    pub fn forgive(&self, name: &Name) {
+        self.by_name.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+}
+
+impl Made {
+    /// Empties the slots between the newest second and this one.
+    fn advance(&mut self, second: u64) {
+        let gone = second.saturating_sub(self.newest).min(WINDOW as u64);
+        for back in 0..gone {
+            self.slots[Self::slot(second - back)] = 0;
+        }
+        self.newest = self.newest.max(second);
+    }
+
+    fn add(&mut self) {
+        let slot = &mut self.slots[Self::slot(self.newest)];
+        *slot = slot.saturating_add(1);
+    }
+
+    fn count(&self) -> u32 {
+        self.slots.iter().copied().map(u32::from).sum()
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the remainder is below 60")]
+    fn slot(second: u64) -> usize {
+        (second % WINDOW as u64) as usize
+    }
+}
+
+/// What is counted of an address: itself, or the network that one IPv6 client owns.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn net(address: &str) -> IpAddr {
+        network(address.parse().unwrap())
+    }
+
+    #[test]
+    fn the_share_of_a_minute_is_given_out_once() {
+        let attempts = Attempts::new(3);
+        let guesser: IpAddr = "192.0.2.1".parse().unwrap();
+        assert!(attempts.allow(guesser, at(0)));
+        assert!(attempts.allow(guesser, at(1)));
+        assert!(attempts.allow(guesser, at(2)));
+        assert!(!attempts.allow(guesser, at(3)));
+        assert!(!attempts.allow(guesser, at(59)));
+        // The first one is a minute old: one more is allowed, and one only.
+        assert!(attempts.allow(guesser, at(60)));
+        assert!(!attempts.allow(guesser, at(60)));
+        assert!(attempts.allow(guesser, at(1000)));
+        assert!(attempts.allow(guesser, at(1000)));
+        assert!(attempts.allow(guesser, at(1000)));
+        assert!(!attempts.allow(guesser, at(1000)));
+        attempts.forgive(&guesser);
+        assert!(attempts.allow(guesser, at(1000)));
+    }
+
+    #[test]
+    fn one_address_does_not_use_up_anothers_share() {
+        let attempts = Attempts::new(1);
+        assert!(attempts.allow(net("192.0.2.1"), at(0)));
+        assert!(attempts.allow(net("192.0.2.2"), at(0)));
+        assert!(!attempts.allow(net("192.0.2.1"), at(0)));
+        assert!(!attempts.allow(net("::ffff:192.0.2.2"), at(0)));
+    }
+
+    #[test]
+    fn a_whole_ipv6_network_is_one_client() {
+        let attempts = Attempts::new(1);
+        assert!(attempts.allow(net("2001:db8:0:1::1"), at(0)));
+        assert!(!attempts.allow(net("2001:db8:0:1:ffff::2"), at(0)));
+        assert!(attempts.allow(net("2001:db8:0:2::1"), at(0)));
+    }
+
+    #[test]
+    fn many_addresses_stay_bounded() {
+        let attempts = Attempts::new(1);
+        for n in 0..u32::try_from(MOST_NAMES).unwrap() + 10 {
+            attempts.allow(IpAddr::V4(n.into()), at(0));
+        }
+        assert!(attempts.by_name.lock().unwrap().len() <= MOST_NAMES);
+    }
+}

@@ -1,0 +1,140 @@
+//! Who asks: the operator by bearer token, a user by session, or nobody.
+//!
+//! [`door`] stands before `/api` and [`page_user`] before the pages; behind them a [`Principal`] says
+//! what may be done ([`Action`]) and whose objects exist. [`sign_in`], [`sign_out`] and [`set_up`] are
+//! the ways in and out. It knows no resource and no page; what a right is needed for stands beside each
+//! route. Passwords are [`password`]'s, where a change comes from is judged in [`origin`].
+
+mod door;
+mod origin;
+pub mod password;
+mod principal;
+mod session;
+mod setup;
+pub mod token;
+
+use std::{net::IpAddr, time::Duration};
+
+use actix_web::HttpRequest;
+use secrecy::SecretString;
+
+pub use door::{door, page_user, principal, safe_next};
+pub use principal::{Action, Principal, User};
+pub use session::{
+    COOKIE, SignedIn, change_password, is_signed_in, sign_in, sign_out, sign_out_everywhere,
+};
+pub use setup::{SetupLink, offer_setup, set_up, setup_is_open};
+
+use crate::{
+    attempts::Attempts,
+    client_addr::{Proxies, client_ip},
+    clock::NodeClock,
+    key::looks_like_key,
+    problem::{Code, Problem},
+    store::Store,
+    user::PasswordHash,
+};
+
+use password::{Hasher, Password};
+
+/// How people and programs prove who they are.
+pub struct Settings {
+    /// What people reach this server at; with `https` cookies are `Secure`.
+    pub public_url: String,
+    /// The operator's token; `None`: nobody has it.
+    pub admin_token: Option<SecretString>,
+    /// Whose forwarded addresses are believed.
+    pub proxies: Proxies,
+    /// A session that is not used for so long is over.
+    pub idle: Duration,
+    /// A session is over after so long, used or not.
+    pub absolute: Duration,
+    /// Attempts to sign in that one address has within a minute.
+    pub attempts_per_address: u32,
+    /// Attempts to sign in that there may be for one e-mail address within a minute.
+    pub attempts_per_email: u32,
+}
+
+impl Settings {
+    /// The usual limits: 12 hours idle, 7 days in all; 30 attempts within a minute from one address,
+    /// 10 for one user.
+    pub fn new(public_url: String, admin_token: Option<SecretString>, proxies: Proxies) -> Self {
+        Self {
+            public_url,
+            admin_token,
+            proxies,
+            idle: Duration::from_secs(12 * 3600),
+            absolute: Duration::from_secs(7 * 24 * 3600),
+            attempts_per_address: 30,
+            attempts_per_email: 10,
+        }
+    }
+}
+
+/// What the doors work with; one for the whole node, handed over as `web::Data`.
+pub struct Auth {
+    store: Store,
+    settings: Settings,
+    hasher: Hasher,
+    clock: NodeClock,
+    by_address: Attempts<IpAddr>,
+    /// By the SHA-256 of what was given as e-mail address, so that its length costs no memory.
+    by_email: Attempts<[u8; 32]>,
+}
+
+impl Auth {
+    /// With these settings, on this database.
+    pub fn new(store: Store, settings: Settings) -> Self {
+        Self {
+            by_address: Attempts::new(settings.attempts_per_address),
+            by_email: Attempts::new(settings.attempts_per_email),
+            store,
+            settings,
+            hasher: Hasher::new(),
+            clock: NodeClock::start(),
+        }
+    }
+
+    /// What people reach this server at.
+    pub fn public_url(&self) -> &str {
+        &self.settings.public_url
+    }
+
+    /// The client's address.
+    pub fn client(&self, request: &HttpRequest) -> IpAddr {
+        client_ip(request.peer_addr(), request.headers(), &self.settings.proxies)
+    }
+
+    /// What to store of a new password.
+    ///
+    /// # Errors
+    /// 503 when too many are hashed at once, 500 when it fails.
+    pub async fn hash(&self, password: Password) -> Result<PasswordHash, Problem> {
+        self.hasher.hash(password).await
+    }
+
+    /// Whether a page of ours sent this request; where it is not, a change with a session, or a
+    /// socket that a session opens, is refused.
+    ///
+    /// # Errors
+    /// 403 `cross_origin`.
+    pub fn same_origin(&self, request: &HttpRequest) -> Result<(), Problem> {
+        let ours = origin::is_ours(request, &self.settings.public_url);
+        ours.then_some(()).ok_or(Code::CrossOrigin.into())
+    }
+}
+
+/// The rule for an e-mail address, in words.
+pub const EMAIL_RULE: &str = "Has to be an e-mail address that no other user has.";
+
+/// What people call an account; the same rule as in the API.
+fn account_name(raw: &str) -> Result<String, Problem> {
+    let name = raw.trim();
+    let length = name.chars().count();
+    let good =
+        (1..=200).contains(&length) && !name.chars().any(char::is_control) && !looks_like_key(name);
+    good.then(|| name.to_owned()).ok_or_else(|| {
+        let rule = "Has to be 1 to 200 characters, no control characters, not shaped like a key.";
+        Problem::field("account_name", rule)
+    })
+}
