@@ -22,6 +22,7 @@ use crate::{
     attempts::Attempts,
     auth::{self, Auth},
     clock::NodeClock,
+    dashboard::pages,
     id::NodeId,
     ledger::Ledger,
     metrics,
@@ -114,15 +115,16 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
     });
     let context = web::Data::new(api::Context { store: store.clone(), registry: registry.clone() });
     let proxies = settings.trusted_proxies.clone();
-    // It needs the public URL, which may need the bound address; workers start after both are known.
-    let doors: Arc<OnceLock<web::Data<Auth>>> = Arc::default();
+    // They need the public URL, which may need the bound address; workers start after both are known.
+    let doors: Arc<OnceLock<(web::Data<Auth>, web::Data<pages::Context>)>> = Arc::default();
     let doors_of_workers = Arc::clone(&doors);
     let server = HttpServer::new(move || {
-        let auth = doors_of_workers.get().expect("it is set before the server runs");
+        let (auth, pages) = doors_of_workers.get().expect("it is set before the server runs");
         App::new()
             .wrap(from_fn(problem::close_unread))
             .wrap(AccessLog::new(proxies.clone()))
             .app_data(auth.clone())
+            .app_data(pages.clone())
             .app_data(voice.clone())
             .app_data(context.clone())
             .configure(routes::configure)
@@ -145,7 +147,13 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         settings.admin_token.clone(),
         settings.trusted_proxies.clone(),
     );
-    doors.get_or_init(|| web::Data::new(Auth::new(store, doors_settings)));
+    let pages = pages::Context {
+        store: store.clone(),
+        public_url: public_url.clone(),
+        single_sign_on: false,
+    };
+    let auth = Auth::new(store, doors_settings);
+    doors.get_or_init(|| (web::Data::new(auth), web::Data::new(pages)));
     let mut servers = Vec::new();
     let metrics_address = match settings.metrics_listen {
         MetricsListen::Off => None,

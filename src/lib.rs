@@ -22,6 +22,12 @@
 //! that answer. A revocation is committed first and then told to the [`registry`], which can end the
 //! key's calls if asked to.
 //!
+//! # A page
+//!
+//! [`routes`] sends `GET /agents` to [`dashboard::pages`]. [`auth`] says who looks, [`dashboard::seen`] at
+//! which account; the page reads the [`store`] and leaves as HTML. What people change there, their
+//! browser sends to [`api`], like any other client.
+//!
 //! # Who may import whom
 //!
 //! Modules stand in tiers and use what is below them; `tests/architecture.rs` has the table and
@@ -45,6 +51,7 @@ pub mod ledger;
 // -- an admin request --
 pub mod auth;
 pub mod api;
+pub mod dashboard;
 // -- below both --
 pub mod attempts;
 pub mod client_addr;

@@ -2,19 +2,21 @@
 
 use actix_web::web::{self, ServiceConfig};
 
-use crate::{api, problem, session::upgrade::voice};
+use crate::{api, dashboard, problem, session::upgrade::voice};
 
 /// Mounts every URL the server answers.
 ///
 /// | URL | who uses it | where it goes |
 /// |---|---|---|
 /// | `/voice/<key>` | telephony providers | [`crate::session`] |
-/// | `/api/...` | operators | [`crate::api`] |
+/// | `/api/...` | operators and users | [`crate::api`] |
+/// | `/`, `/login`, `/agents`, ... | people in a browser | [`crate::dashboard::pages`] |
 /// | `/healthz`, `/readyz` | load balancers | [`crate::api`] |
 /// | anything else | nobody | 404 |
 pub fn configure(app: &mut ServiceConfig) {
     // The tail is only there to match: what is judged is the raw path, see `session::upgrade`.
     app.route("/voice/{key:.*}", web::route().to(voice))
         .configure(api::configure)
+        .configure(dashboard::pages::configure)
         .default_service(web::route().to(problem::not_found));
 }

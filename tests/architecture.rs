@@ -11,7 +11,7 @@ use std::{
 /// Modules by tier. A module may use what is in a lower tier, and itself.
 const TIERS: [(u8, &[&str]); 6] = [
     (5, &["main", "app", "routes", "cli", "settings"]),
-    (4, &["session", "api"]),
+    (4, &["session", "api", "dashboard"]),
     (3, &["admission", "auth", "ledger", "problem", "client_addr"]),
     (2, &["store", "registry", "agent", "telemetry", "metrics"]),
     (1, &["dialect", "call", "user"]),
@@ -41,6 +41,7 @@ const CRATES: [(&str, &[&str]); 4] = [
             "cli",
             "session",
             "api",
+            "dashboard",
             "auth",
             "problem",
             "client_addr",

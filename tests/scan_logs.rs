@@ -84,6 +84,7 @@ async fn two_keys(url: &str) -> [(PlainKey, KeyId); 2] {
             refused_uses: 0,
             last_refused_at: None,
             last_refused_from: None,
+            replaces: None,
         };
         (key, plain.hash())
     });

@@ -6,6 +6,8 @@
 mod admission;
 #[path = "store/books.rs"]
 mod books;
+#[path = "store/dashboard.rs"]
+mod dashboard;
 #[path = "store/migrations.rs"]
 mod migrations;
 #[path = "store/nodes.rs"]

@@ -53,6 +53,7 @@ const RULES: &[(&str, &str)] = &[
         "points",
         "Has to be a number: whole seconds (1 point is 60 seconds), more than zero, in range.",
     ),
+    ("replaces", "Has to be the id of an active key of the same agent, or null."),
     ("role", "Has to be owner, member or viewer."),
     ("silence_timeout_seconds", DURATION_RULE),
     (

@@ -64,6 +64,8 @@ pub struct View {
     last_refused_at: Option<String>,
     /// The address of the last refused use.
     last_refused_from: Option<String>,
+    /// The key it was made to take over from.
+    replaces: Option<String>,
 }
 
 impl From<keys::KeyView> for View {
@@ -83,6 +85,7 @@ impl From<keys::KeyView> for View {
             refused_uses: key.refused_uses,
             last_refused_at: key.last_refused_at.map(rfc3339),
             last_refused_from: key.last_refused_from,
+            replaces: key.replaces.map(|id| id.to_string()),
         }
     }
 }
@@ -112,6 +115,10 @@ pub struct NewKey {
     agent_id: AgentId,
     #[serde(default)]
     name: Option<Name>,
+    /// The active key of the same agent that it is to take over from.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    replaces: Option<KeyId>,
 }
 
 /// How to revoke.
@@ -138,6 +145,11 @@ pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewKey>) -
             let agent = agents::lock(conn, new.agent_id)?;
             let agent = agent.filter(|agent| who.sees(agent.account_id).is_ok());
             let agent = agent.ok_or_else(|| fields::fault("agent_id"))?;
+            if let Some(old) = new.replaces {
+                let old = keys::get(conn, old)?.map(|view| view.key);
+                old.filter(|old| old.is_active && old.agent_id == agent.id)
+                    .ok_or_else(|| fields::fault("replaces"))?;
+            }
             let key = keys::Key {
                 id: KeyId::new(),
                 agent_id: agent.id,
@@ -150,6 +162,7 @@ pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewKey>) -
                 refused_uses: 0,
                 last_refused_at: None,
                 last_refused_from: None,
+                replaces: new.replaces,
             };
             if !keys::insert(conn, &key, &hash)? {
                 return Err(fields::fault("agent_id"));

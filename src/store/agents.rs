@@ -109,7 +109,15 @@ pub fn get(conn: &mut Conn, id: AgentId) -> Result<Option<Agent>, StoreError> {
     Ok(row.map(Agent::from))
 }
 
-/// The same, locked until the transaction ends.
+/// What an agent is called, also if it is deleted: its calls are still listed.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn name(conn: &mut Conn, id: AgentId) -> Result<Option<String>, StoreError> {
+    Ok(agents::table.find(id.to_string()).select(agents::name).first(conn).optional()?)
+}
+
+/// The agent as [`get`] finds it, locked until the transaction ends.
 ///
 /// # Errors
 /// [`StoreError`].

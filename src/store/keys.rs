@@ -47,6 +47,8 @@ pub struct Key {
     pub last_refused_at: Option<i64>,
     /// From which address that was.
     pub last_refused_from: Option<String>,
+    /// The key it takes over from, when it was made to rotate that one.
+    pub replaces: Option<KeyId>,
 }
 
 /// A key, and what its calls say about it.
@@ -122,6 +124,7 @@ pub fn insert(conn: &mut Conn, key: &Key, hash: &KeyHash) -> Result<bool, StoreE
             keys::is_active.eq(true),
             keys::created_at.eq(key.created_at),
             keys::refused_uses.eq(0),
+            keys::replaces.eq(key.replaces.map(|id| id.to_string())),
         ))
         .execute(conn)?;
     Ok(true)
@@ -137,6 +140,21 @@ pub fn get(conn: &mut Conn, id: KeyId) -> Result<Option<KeyView>, StoreError> {
         .filter(keys::id.eq(id.to_string()))
         .select(Key::as_select())
         .get_result(conn)
+        .optional()?;
+    key.map(|key| view(conn, key)).transpose()
+}
+
+/// The newest key that was made to take over from this one.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn successor(conn: &mut Conn, id: KeyId) -> Result<Option<KeyView>, StoreError> {
+    let key: Option<Key> = keys::table
+        .inner_join(agents_table::table)
+        .filter(keys::replaces.eq(id.to_string()))
+        .order(keys::id.desc())
+        .select(Key::as_select())
+        .first(conn)
         .optional()?;
     key.map(|key| view(conn, key)).transpose()
 }

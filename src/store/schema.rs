@@ -45,6 +45,7 @@ diesel::table! {
         refused_uses -> BigInt,
         last_refused_at -> Nullable<BigInt>,
         last_refused_from -> Nullable<Text>,
+        replaces -> Nullable<Text>,
     }
 }
 

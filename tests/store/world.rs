@@ -93,6 +93,7 @@ impl Db {
             refused_uses: 0,
             last_refused_at: None,
             last_refused_from: None,
+            replaces: None,
         };
         let (hash, made, first) = (plain.hash(), key.clone(), agent.clone());
         self.store

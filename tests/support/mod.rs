@@ -122,6 +122,12 @@ impl Server {
         self.base.trim_start_matches("http://").parse().unwrap()
     }
 
+    /// The path of the set-up link of a server that runs in this process.
+    pub fn setup_path(&self) -> String {
+        let Host::Here(running) = &self.host else { panic!("it runs in a process of its own") };
+        running.setup_url().unwrap().trim_start_matches(running.public_url()).to_owned()
+    }
+
     /// The process it runs in.
     pub fn process_mut(&mut self) -> &mut process::Process {
         let Host::Process(process) = &mut self.host else { panic!("it runs in this process") };

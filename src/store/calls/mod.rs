@@ -6,7 +6,7 @@
 
 mod live;
 
-use diesel::prelude::*;
+use diesel::{dsl::sql, prelude::*, sql_types::BigInt};
 
 pub use live::{
     LiveCall, Opening, Recognition, append_transcript, close, ends_requested, live_of_node,
@@ -109,6 +109,24 @@ pub struct CallFilter {
     pub account_id: Option<AccountId>,
 }
 
+impl CallFilter {
+    /// All calls of an account.
+    pub fn of(account: AccountId) -> Self {
+        Self { account_id: Some(account), ..Self::default() }
+    }
+}
+
+/// What an account used on one day of UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable)]
+pub struct DayUse {
+    /// Days since 1970.
+    pub day: i64,
+    /// Calls that began on it, live ones too.
+    pub calls: i64,
+    /// What those that have ended were billed.
+    pub seconds: Seconds,
+}
+
 /// The call, if there is one.
 ///
 /// # Errors
@@ -157,6 +175,23 @@ pub fn list(
         listed.push(row.with(transcript));
     }
     Ok(listed)
+}
+
+/// What an account used, by the days its calls began on, from `since` (milliseconds since 1970) on;
+/// days without a call are left out.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn per_day(conn: &mut Conn, account: AccountId, since: i64) -> Result<Vec<DayUse>, StoreError> {
+    // In SQL of our own, for the query builder cannot group by an expression on both databases.
+    let day = sql::<BigInt>("started_at / 86400000");
+    let seconds = sql::<BigInt>("CAST(COALESCE(SUM(billed_seconds), 0) AS BIGINT)");
+    Ok(calls::table
+        .filter(calls::account_id.eq(account.to_string()))
+        .filter(calls::started_at.ge(since))
+        .group_by(sql::<BigInt>("1"))
+        .select((day, sql::<BigInt>("COUNT(*)"), seconds))
+        .load(conn)?)
 }
 
 fn transcript(conn: &mut Conn, call: CallId) -> Result<Vec<TranscriptLine>, StoreError> {

@@ -1,0 +1,187 @@
+// Forms, dialogs and times: what every page needs. Pages are made by the server and can be read
+// without this; changes go to /api with the session's cookie.
+
+import { refresh, whenShown } from "./refresh.js";
+
+// -- saying something to whoever listens to the page --
+
+export function say(text) {
+  const said = document.getElementById("said");
+  if (said) said.textContent = text;
+}
+
+// -- asking the API --
+
+export async function ask(method, url, body, headers = {}) {
+  let answer;
+  try {
+    answer = await fetch(url, {
+      method,
+      headers: body === undefined ? headers : { "content-type": "application/json", ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      cache: "no-store",
+      credentials: "same-origin",
+    });
+  } catch {
+    return { ok: false, problem: { detail: "The server cannot be reached. Try again in a moment." } };
+  }
+  if (answer.status === 401) {
+    const next = encodeURIComponent(location.pathname);
+    location.assign(`/login?next=${next}`);
+    return { ok: false, problem: { detail: "You have been signed out." } };
+  }
+  const text = await answer.text();
+  let value = null;
+  try {
+    value = text ? JSON.parse(text) : null;
+  } catch {
+    // What is no JSON has nothing to show.
+  }
+  if (answer.ok) return { ok: true, value };
+  return { ok: false, problem: value ?? { detail: "Something failed on our side." } };
+}
+
+// -- forms --
+
+const KINDS = {
+  text: (input) => input.value,
+  optional: (input) => (input.value.trim() === "" ? undefined : input.value),
+  nullable: (input) => (input.value.trim() === "" ? null : input.value),
+  number: (input) => (input.value.trim() === "" ? undefined : Number(input.value)),
+  "nullable-number": (input) => (input.value.trim() === "" ? null : Number(input.value)),
+  flag: (input) => input.checked,
+};
+
+export function values(form) {
+  const body = {};
+  for (const input of form.elements) {
+    if (!input.name || input.disabled) continue;
+    const value = KINDS[input.dataset.kind ?? (input.type === "checkbox" ? "flag" : "text")](input);
+    if (value !== undefined) body[input.name] = value;
+  }
+  return body;
+}
+
+export function showProblem(form, problem) {
+  clearProblem(form);
+  const input = problem.field ? form.elements.namedItem(problem.field) : null;
+  const place = input instanceof Element ? document.getElementById(`${input.id}-wrong`) : null;
+  const text = problem.detail ?? "Something failed on our side.";
+  if (place) {
+    place.textContent = text;
+    input.setAttribute("aria-invalid", "true");
+    input.closest("details")?.setAttribute("open", "");
+    input.focus();
+    say(text);
+  } else {
+    form.querySelector("[data-form-wrong]").textContent = text;
+  }
+}
+
+export function clearProblem(form) {
+  for (const place of form.querySelectorAll(".wrong")) place.textContent = "";
+  for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
+}
+
+// A form is sent once, however often its button is pressed.
+export async function once(form, work) {
+  if (form.dataset.busy) return;
+  form.dataset.busy = "yes";
+  const button = form.querySelector("button[type=submit]");
+  button?.setAttribute("aria-disabled", "true");
+  try {
+    await work();
+  } finally {
+    delete form.dataset.busy;
+    button?.removeAttribute("aria-disabled");
+  }
+}
+
+function random() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+// The same wish sent again after a lost answer has the same key; a changed wish has another.
+const wishes = new WeakMap();
+
+function headersOf(form, body) {
+  if (!("idempotent" in form.dataset)) return {};
+  const text = JSON.stringify(body);
+  const before = wishes.get(form);
+  const wish = before?.text === text ? before : { text, key: random() };
+  wishes.set(form, wish);
+  return { "idempotency-key": wish.key };
+}
+
+async function send(form) {
+  const body = values(form);
+  const sent = "bodyless" in form.dataset ? undefined : body;
+  const answer = await ask(form.dataset.method, form.dataset.api, sent, headersOf(form, body));
+  if (!answer.ok) return showProblem(form, answer.problem);
+  clearProblem(form);
+  wishes.delete(form);
+  const then = form.dataset.then;
+  if (then?.startsWith("/")) {
+    location.assign(then.replace("{id}", encodeURIComponent(answer.value?.id ?? "")));
+    return;
+  }
+  form.closest("dialog")?.close();
+  if (form.dataset.reset !== undefined) form.reset();
+  say(form.dataset.said ?? "Saved.");
+  const place = form.querySelector("[data-form-right]");
+  if (place) place.textContent = form.dataset.said ?? "Saved.";
+  await refresh();
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!(form instanceof HTMLFormElement) || !form.dataset.api) return;
+  event.preventDefault();
+  once(form, () => send(form));
+});
+
+document.addEventListener("input", (event) => {
+  const place = event.target.form?.querySelector("[data-form-right]");
+  if (place) place.textContent = "";
+});
+
+// -- dialogs: data-opens names one; data-fill-* of the opener goes into it --
+
+export function open(dialog, opener) {
+  for (const form of dialog.querySelectorAll("form")) {
+    form.reset();
+    clearProblem(form);
+  }
+  for (const [name, value] of Object.entries(opener?.dataset ?? {})) {
+    if (!name.startsWith("fill")) continue;
+    const slot = name.slice(4).toLowerCase();
+    for (const place of dialog.querySelectorAll(`[data-slot="${slot}"]`)) place.textContent = value;
+    for (const form of dialog.querySelectorAll(`form[data-api-with="${slot}"]`)) {
+      form.dataset.api = form.dataset.apiPattern.replace("{}", encodeURIComponent(value));
+    }
+  }
+  dialog.showModal();
+  dialog.dispatchEvent(new CustomEvent("opened", { detail: opener }));
+}
+
+document.addEventListener("click", (event) => {
+  const target = event.target instanceof Element ? event.target : null;
+  const opener = target?.closest("[data-opens]");
+  if (opener) open(document.getElementById(opener.dataset.opens), opener);
+  const closer = target?.closest("[data-closes]");
+  if (closer) closer.closest("dialog").close();
+});
+
+// -- times in the reader's own zone --
+
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+
+whenShown((root) => {
+  for (const time of root.querySelectorAll("time[data-when]")) {
+    const at = new Date(time.dateTime);
+    time.title = time.textContent;
+    time.textContent = (time.dataset.when === "day" ? day : full).format(at);
+  }
+});

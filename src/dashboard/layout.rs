@@ -1,0 +1,195 @@
+//! The frame around every page: head, navigation, who is signed in, the place for messages.
+//!
+//! It is a function of plain values and asks nobody anything. Pages without a user (signing in, setting
+//! up, errors) stand in [`gate`], all others in [`frame`].
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::assets::href;
+
+/// The parts of the dashboard, as the navigation lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// `/`
+    Overview,
+    /// `/agents` and below
+    Agents,
+    /// `/calls` and below
+    Calls,
+    /// `/points`
+    Points,
+    /// `/audit`
+    Audit,
+    /// `/users`
+    Users,
+    /// `/accounts`
+    Accounts,
+    /// `/account`
+    Own,
+}
+
+/// An account, by its id and name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountName {
+    /// Its id.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+}
+
+/// What the frame says about whoever is signed in.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Their e-mail address.
+    pub email: String,
+    /// Whether they see all accounts.
+    pub is_operator: bool,
+    /// Whether they may see the account's users.
+    pub sees_users: bool,
+    /// Whose objects the page shows; `None` while there is no account.
+    pub account: Option<AccountName>,
+    /// What an operator can look at instead.
+    pub choices: Vec<AccountName>,
+}
+
+/// A page for whoever is signed in. `scripts` are modules the page needs besides the common one.
+pub fn frame(
+    frame: &Frame,
+    section: Section,
+    title: &str,
+    scripts: &[&str],
+    content: &Markup,
+) -> Markup {
+    let entries = [
+        (Section::Overview, "/", "Overview", true),
+        (Section::Agents, "/agents", "Agents", true),
+        (Section::Calls, "/calls", "Calls", true),
+        (Section::Points, "/points", "Points", true),
+        (Section::Audit, "/audit", "Audit", true),
+        (Section::Users, "/users", "Users", frame.sees_users),
+        (Section::Accounts, "/accounts", "Accounts", frame.is_operator),
+    ];
+    let body = html! {
+        a.skip href="#main" { "Skip to the content" }
+        div.frame {
+            header.side {
+                (brand())
+                nav aria-label="Main" {
+                    ul {
+                        @for (own, path, name, _) in entries.iter().filter(|entry| entry.3) {
+                            li { a href=(path) aria-current=[(*own == section).then_some("page")] { (name) } }
+                        }
+                    }
+                }
+                div.self {
+                    @if frame.is_operator && frame.choices.len() > 1 {
+                        (account_choice(frame))
+                    } @else if let Some(account) = &frame.account {
+                        span { (account.name) }
+                    }
+                    a href="/account" aria-current=[(section == Section::Own).then_some("page")] { (frame.email) }
+                    form method="post" action="/logout" { button.quiet.slim type="submit" { "Sign out" } }
+                }
+            }
+            main #main tabindex="-1" { (content) }
+        }
+        p #said .visually-hidden role="status" {}
+    };
+    document(title, scripts, &body)
+}
+
+/// An operator looks at one account at a time; the choice is kept in a cookie.
+fn account_choice(frame: &Frame) -> Markup {
+    let chosen = frame.account.as_ref().map(|account| account.id.as_str());
+    html! {
+        form.choice method="post" action="/look" {
+            label.visually-hidden for="look" { "Account to look at" }
+            select #look name="account" {
+                @for choice in &frame.choices {
+                    option value=(choice.id) selected[Some(choice.id.as_str()) == chosen] { (choice.name) }
+                }
+            }
+            button.slim type="submit" { "Show" }
+        }
+    }
+}
+
+/// A page for nobody in particular: one narrow column.
+pub fn gate(title: &str, content: &Markup) -> Markup {
+    let body = html! {
+        div.gate {
+            main #main {
+                (brand())
+                div.card { (content) }
+            }
+        }
+        p #said .visually-hidden role="status" {}
+    };
+    document(title, &[], &body)
+}
+
+fn document(title: &str, scripts: &[&str], body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · UpVoot" }
+                link rel="icon" type="image/svg+xml" href=(href("favicon.svg"));
+                link rel="stylesheet" href=(href("app.css"));
+                @for script in ["app.js"].iter().chain(scripts) {
+                    script type="module" src=(href(script)) {}
+                }
+            }
+            body { (body) }
+        }
+    }
+}
+
+fn brand() -> Markup {
+    html! {
+        a.brand href="/" {
+            (PreEscaped(include_str!("assets/favicon.svg").replacen("<svg ", "<svg aria-hidden=\"true\" ", 1)))
+            span { "UpVoot" }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn somebody(is_operator: bool) -> Frame {
+        let names = ["One", "Two & <Co>"];
+        let account = |name: &str| AccountName { id: format!("acc_{name}"), name: name.to_owned() };
+        Frame {
+            email: "ann@example.com".to_owned(),
+            is_operator,
+            sees_users: is_operator,
+            account: Some(account("One")),
+            choices: if is_operator { names.map(account).into() } else { Vec::new() },
+        }
+    }
+
+    #[test]
+    fn everybody_finds_their_own_pages_and_operators_the_accounts() {
+        let page = |operator| {
+            frame(&somebody(operator), Section::Calls, "Calls", &[], &html! { h1 { "Calls" } })
+                .into_string()
+        };
+        assert!(!page(false).contains("href=\"/accounts\""));
+        assert!(!page(false).contains("action=\"/look\""));
+        assert!(page(true).contains("href=\"/accounts\""));
+        assert!(page(true).contains("Two &amp; &lt;Co&gt;"));
+        assert_eq!(page(true).matches("aria-current=\"page\"").count(), 1);
+    }
+
+    #[test]
+    fn no_page_has_a_script_or_a_style_of_its_own() {
+        let page = frame(&somebody(true), Section::Own, "x", &[], &html! {}).into_string();
+        assert!(!page.contains("style=") && !page.contains("<style") && !page.contains(" onclick"));
+        assert!(!page.replace(" src=", "").contains("<script>"));
+    }
+}

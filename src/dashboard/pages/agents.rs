@@ -1,0 +1,135 @@
+//! `/agents`: what answers calls. One agent, with its keys, is in [`super::agent`].
+
+use actix_web::web::{Data, Query};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::Context;
+use crate::{
+    agent::profile::{Agent, DEFAULT_GREETING},
+    dashboard::{
+        answer::{Answer, Trouble, ok},
+        layout::{self, Section},
+        part::{self, Field, Row},
+        seen::Seen,
+        words,
+    },
+    store::{Page, agents, calls},
+};
+
+/// Agents on a page.
+const LISTED: i64 = 50;
+
+/// Where the list goes on.
+#[derive(Debug, Default, Deserialize)]
+pub struct Wanted {
+    after: Option<String>,
+}
+
+/// The list.
+pub async fn show(context: Data<Context>, seen: Seen, wanted: Query<Wanted>) -> Answer {
+    let account = seen.account_id()?;
+    let after = wanted.after.as_deref().and_then(|id| id.parse().ok());
+    let mut listed = context
+        .store
+        .read(move |conn| {
+            let agents = agents::list(conn, Some(account), Page { after, limit: LISTED + 1 })?;
+            let mut listed = Vec::with_capacity(agents.len());
+            for agent in agents {
+                let live = calls::count_live(conn, account, Some(agent.id))?;
+                listed.push((agent, live));
+            }
+            Ok::<_, Trouble>(listed)
+        })
+        .await?;
+    let more = listed.len() > usize::try_from(LISTED).unwrap_or(usize::MAX);
+    listed.truncate(usize::try_from(LISTED).unwrap_or(usize::MAX));
+    let next = listed.last().filter(|_| more).map(|(last, _)| format!("/agents?after={}", last.id));
+    let content = page(&listed, next.as_deref(), &seen.new_agent_account());
+    Ok(ok(layout::frame(&seen.frame, Section::Agents, "Agents", &["live.js"], &content)))
+}
+
+/// `account` is whose a new agent will be; `None` when the reader may not make one.
+fn page(listed: &[(Agent, i64)], next: Option<&str>, account: &Option<String>) -> Markup {
+    let rows: Vec<Row> = listed
+        .iter()
+        .map(|(agent, live)| Row {
+            id: agent.id.to_string(),
+            cells: vec![
+                html! { a href={ "/agents/" (agent.id) } { (agent.name) } },
+                html! { (agent.greeting) },
+                if agent.is_active { part::tag("good", "Takes calls") } else { part::tag("", "Switched off") },
+                html! { @if *live > 0 { span.tag.good.live { (words::count(*live, "live call")) } } @else { "None" } },
+                html! { a.button.slim href={ "/agents/" (agent.id) "/try" } { "Try it" span.visually-hidden { ": " (agent.name) } } },
+            ],
+        })
+        .collect();
+    let new_agent = html! {
+        @if account.is_some() { button.main type="button" data-opens="new-agent" { "New agent" } }
+    };
+    html! {
+        (part::top(None, "Agents", &new_agent))
+        section.card aria-label="Agents" {
+            div #agents data-live {
+                @if rows.is_empty() {
+                    p.empty { "There is no agent yet. An agent answers the calls that come in on its keys." }
+                } @else {
+                    (part::table("Agents", &["Name", "Greeting", "State", "Live calls", ""], &rows))
+                }
+                (part::older(next))
+            }
+        }
+        @if let Some(account) = account { (new_dialog(account)) }
+    }
+}
+
+/// The dialog that makes an agent, for the account of this id, and goes on to its page.
+pub fn new_dialog(account: &str) -> Markup {
+    let name = Field {
+        id: "new-agent-name",
+        name: "name",
+        label: "Name",
+        hint: "Only you see it.",
+        required: true,
+        ..Field::default()
+    };
+    let greeting = Field {
+        id: "new-agent-greeting",
+        name: "greeting",
+        label: "Greeting",
+        hint: "Said first on every call.",
+        value: DEFAULT_GREETING,
+        required: true,
+        lines: 3,
+        ..Field::default()
+    };
+    part::dialog(
+        "new-agent",
+        "New agent",
+        &html! {
+            form data-method="POST" data-api="/api/agents" data-then="/agents/{id}" {
+                input type="hidden" name="account_id" value=(account);
+                input type="hidden" name="engine" value="echo";
+                (name.render())
+                (greeting.render())
+                p.hint { "It greets, then plays back what it hears: that proves the line from end to end." }
+                (part::form_wrong())
+                (part::dialog_buttons("Create", "main"))
+            }
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_not_make_an_agent_is_not_asked_to() {
+        let html =
+            |account: Option<&str>| page(&[], None, &account.map(str::to_owned)).into_string();
+        assert!(html(Some("acc_1")).contains("value=\"acc_1\""));
+        assert!(html(Some("acc_1")).contains(">Greeting</label>"));
+        assert!(!html(None).contains("New agent"));
+    }
+}

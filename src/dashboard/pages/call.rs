@@ -1,0 +1,219 @@
+//! `/calls/{id}`: one call, with what was said and when things happened.
+//!
+//! It shows what is recorded and nothing that is not: the times of the lines are those of the call
+//! itself, and an answer's latency is the time from the caller's line to the agent's.
+
+use actix_web::web::{Data, Path};
+use maud::{Markup, html};
+
+use super::{Context, calls};
+use crate::{
+    call::event::{Role, TranscriptLine},
+    dashboard::{
+        answer::{Answer, Trouble, ok},
+        layout::{self, Section},
+        part,
+        seen::Seen,
+        words,
+    },
+    id::CallId,
+    store::{
+        agents,
+        calls::{self as call_rows, Call},
+        keys,
+    },
+};
+
+/// The page.
+pub async fn show(context: Data<Context>, seen: Seen, id: Path<String>) -> Answer {
+    let id: CallId = id.parse().map_err(|_| Trouble::NotFound)?;
+    let (call, agent, key) = context
+        .store
+        .read(move |conn| {
+            let call = call_rows::get(conn, id)?.ok_or(Trouble::NotFound)?;
+            let agent = agents::name(conn, call.agent_id)?;
+            let key = call.key_id.map(|key| keys::get(conn, key)).transpose()?.flatten();
+            Ok::<_, Trouble>((call, agent, key))
+        })
+        .await?;
+    seen.must_see(call.account_id)?;
+    let agent = agent.unwrap_or_default();
+    let key = key.map(|view| match view.key.name {
+        Some(name) => format!("{name} (…{})", view.key.suffix),
+        None => format!("…{}", view.key.suffix),
+    });
+    let content = page(&call, &agent, key.as_deref(), seen.may_change());
+    Ok(ok(layout::frame(&seen.frame, Section::Calls, "Call", &["live.js"], &content)))
+}
+
+fn page(call: &Call, agent: &str, key: Option<&str>, may_end: bool) -> Markup {
+    let live = call.ended_at.is_none();
+    let end = html! {
+        div #call-actions data-live {
+            @if live && may_end { button.danger type="button" #end data-opens="end-call" { "End call" } }
+        }
+    };
+    html! {
+        (part::top(Some(("/calls", "Calls")), &format!("Call with {agent}"), &end))
+        section.card aria-label="The call" {
+            dl.facts #call-facts data-live data-call=(call.id) {
+                div { dt { "State" } dd { (calls::standing(call.id, call.end_reason, !live)) } }
+                div { dt { "Agent" } dd { a href={ "/agents/" (call.agent_id) } { (agent) } } }
+                div { dt { "Caller" } dd { (calls::caller(call.from.as_deref(), call.key_id.is_none())) } }
+                div { dt { "Called" } dd { (call.to.as_deref().unwrap_or("Not told")) } }
+                div { dt { "Began" } dd { (words::when(call.started_at)) } }
+                div { dt { "Ended" } dd { (words::when_or(call.ended_at, "Not yet")) } }
+                div { dt { "Billed" } dd {
+                    @if let Some(billed) = call.billed_seconds {
+                        (words::length(billed.0))
+                    } @else { (words::length(call.reserved_seconds.0)) " held" }
+                } }
+                div { dt { "Key" } dd { (key.unwrap_or("None: tried from the dashboard")) } }
+                div { dt { "Dialect" } dd { (call.dialect.as_deref().unwrap_or("Not recognised yet")) } }
+            }
+        }
+        div.pair.halves {
+            section.card aria-labelledby="said-title" {
+                h2 #said-title { "Transcript" }
+                div #transcript data-live data-transcript=(call.id) { (transcript(&call.transcript)) }
+            }
+            section.card aria-labelledby="line-title" {
+                h2 #line-title { "Timeline" }
+                div #timeline data-live { (timeline(call)) }
+            }
+        }
+        @if may_end {
+            (part::dialog("end-call", "End this call?", &html! {
+                form data-method="POST" data-api={ "/api/calls/" (call.id) "/end" } data-bodyless data-said="The call is being ended." {
+                    p { "The caller hears nothing more. The agent takes the next call as usual." }
+                    (part::form_wrong())
+                    (part::dialog_buttons("End call", "danger"))
+                }
+            }))
+        }
+    }
+}
+
+fn transcript(lines: &[TranscriptLine]) -> Markup {
+    html! {
+        @if lines.is_empty() { p.empty { "Nothing has been said." } }
+        @else {
+            ol.talk {
+                @for line in lines {
+                    @match line {
+                        TranscriptLine::Transcript { role, text, at_ms } => {
+                            li class=(if *role == Role::User { "user" } else { "agent" }) {
+                                span.who { (speaker(*role)) ", " (words::into_call(*at_ms)) }
+                                span { (text) }
+                            }
+                        }
+                        TranscriptLine::Dtmf { digit, at_ms } => {
+                            li.user {
+                                span.who { "Caller, " (words::into_call(*at_ms)) }
+                                span { "pressed " kbd { (digit) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn speaker(role: Role) -> &'static str {
+    match role {
+        Role::User => "Caller",
+        Role::Assistant => "Agent",
+    }
+}
+
+/// What happened when, as far as it is recorded.
+fn timeline(call: &Call) -> Markup {
+    let mut asked: Option<u64> = None;
+    let mut entries: Vec<(String, String)> = Vec::new();
+    for line in &call.transcript {
+        let (at, what) = match line {
+            TranscriptLine::Transcript { role: Role::User, at_ms, .. } => {
+                asked = Some(*at_ms);
+                (*at_ms, "The caller spoke".to_owned())
+            }
+            TranscriptLine::Transcript { role: Role::Assistant, at_ms, .. } => {
+                let what = match asked.take() {
+                    Some(since) => {
+                        format!("The agent answered after {} ms", at_ms.saturating_sub(since))
+                    }
+                    None => "The agent spoke".to_owned(),
+                };
+                (*at_ms, what)
+            }
+            TranscriptLine::Dtmf { digit, at_ms } => {
+                (*at_ms, format!("The caller pressed {digit}"))
+            }
+        };
+        entries.push((words::into_call(at), what));
+    }
+    html! {
+        ol.line {
+            li { span.muted { "Start" } span { "The key was proved and the call admitted, " (words::when(call.started_at)) } }
+            @for (at, what) in &entries { li { span.muted { (at) } span { (what) } } }
+            @if let (Some(ended), Some(reason)) = (call.ended_at, call.end_reason) {
+                li { span.muted { "End" } span { (words::reason(reason)) ", " (words::when(ended)) } }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        call::event::EndReason,
+        id::{AccountId, AgentId, NodeId},
+        points::Seconds,
+    };
+
+    fn call(transcript: Vec<TranscriptLine>) -> Call {
+        Call {
+            id: CallId::new(),
+            account_id: AccountId::new(),
+            agent_id: AgentId::new(),
+            key_id: None,
+            node_id: NodeId::new(),
+            dialect: Some("native".to_owned()),
+            from: None,
+            to: None,
+            started_at: 0,
+            ended_at: None,
+            end_reason: None,
+            billed_seconds: None,
+            reserved_seconds: Seconds(60),
+            transcript,
+        }
+    }
+
+    fn said(role: Role, text: &str, at_ms: u64) -> TranscriptLine {
+        TranscriptLine::Transcript { role, text: text.to_owned(), at_ms }
+    }
+
+    #[test]
+    fn the_timeline_tells_how_long_each_answer_took() {
+        let call = call(vec![
+            said(Role::Assistant, "Hello", 0),
+            said(Role::User, "Hi", 1_000),
+            said(Role::Assistant, "Yes", 1_640),
+        ]);
+        let html = timeline(&call).into_string();
+        assert!(html.contains("The agent spoke"));
+        assert!(html.contains("The agent answered after 640 ms"), "{html}");
+    }
+
+    #[test]
+    fn words_of_callers_are_text_and_only_a_live_call_can_be_ended() {
+        let mut call = call(vec![said(Role::User, "<script>alert(1)</script>", 10)]);
+        assert!(!page(&call, "A", None, true).into_string().contains("<script>"));
+        assert!(page(&call, "A", None, true).into_string().contains("id=\"end\""));
+        assert!(!page(&call, "A", None, false).into_string().contains("id=\"end\""));
+        (call.ended_at, call.end_reason) = (Some(1), Some(EndReason::Hangup));
+        assert!(!page(&call, "A", None, true).into_string().contains("id=\"end\""));
+    }
+}

@@ -1,0 +1,340 @@
+//! `/`: what goes on now, what went on lately, and how long the points last.
+//!
+//! As long as nothing was ever called, the page leads through the first steps instead of showing empty
+//! plots. What a call looks like in a list is in [`super::calls`].
+
+use actix_web::web::Data;
+use maud::{Markup, html};
+
+use super::{Context, agents, calls};
+use crate::{
+    clock::wall_ms,
+    dashboard::{
+        answer::{Answer, Trouble, ok},
+        layout::{self, Frame, Section},
+        part,
+        plot::{self, Day},
+        seen::Seen,
+        words,
+    },
+    id::AccountId,
+    points::Seconds,
+    store::{
+        Conn, Page, StoreError, agents as agent_rows,
+        calls::{self as call_rows, CallFilter, DayUse},
+        keys::{self, KeyFilter},
+    },
+};
+
+const DAY_MS: i64 = 86_400_000;
+/// Days that the plots show.
+const PLOTTED: i64 = 14;
+/// Days that the recent rate is taken from.
+const RECENT: i64 = 7;
+/// Live calls that are listed here; the list of calls has them all.
+const LISTED: i64 = 20;
+
+/// What the page shows.
+pub struct View {
+    live: Vec<calls::CallRow>,
+    /// How many there are, also beyond those listed.
+    live_count: i64,
+    free: Seconds,
+    held: Seconds,
+    /// Seconds billed within the last [`RECENT`] days.
+    recent: Seconds,
+    days: Vec<(i64, DayUse)>,
+    steps: Option<Steps>,
+    /// Whose a new agent will be; `None` when the reader may not make one.
+    new_agent: Option<String>,
+}
+
+/// How far a newcomer has come.
+struct Steps {
+    needs_points: bool,
+    may_top_up: bool,
+    may_keys: bool,
+    agent: Option<String>,
+    has_key: bool,
+}
+
+/// The overview.
+pub async fn show(context: Data<Context>, seen: Seen) -> Answer {
+    let Some(account) = seen.account.clone() else { return Ok(ok(no_account(&seen.frame))) };
+    let new_agent = seen.new_agent_account();
+    let (may_keys, may_top_up) = (seen.may_keys(), seen.may_operate());
+    let today = wall_ms() / DAY_MS;
+    let view = context
+        .store
+        .read(move |conn| {
+            let filter = CallFilter { live: Some(true), ..CallFilter::of(account.id) };
+            let live = calls::rows(conn, filter, Page { after: None, limit: LISTED })?;
+            let live_count = call_rows::count_live(conn, account.id, None)?;
+            let uses = call_rows::per_day(conn, account.id, (today - PLOTTED + 1) * DAY_MS)?;
+            let days = filled(&uses, today);
+            let recent = days.iter().rev().take(usize::try_from(RECENT).unwrap_or(7));
+            let recent = Seconds(recent.map(|(_, used)| used.seconds.0).sum());
+            let steps = steps(conn, account.id)?.map(|(agent, has_key)| Steps {
+                needs_points: account.free().0 <= 0,
+                may_top_up,
+                may_keys,
+                agent,
+                has_key,
+            });
+            let (free, held) = (account.free(), account.held);
+            Ok::<_, Trouble>(View { live, live_count, free, held, recent, days, steps, new_agent })
+        })
+        .await?;
+    let content = page(&view);
+    Ok(ok(layout::frame(&seen.frame, Section::Overview, "Overview", &["live.js"], &content)))
+}
+
+/// The newest agent and whether it has a key, if nothing was ever called.
+fn steps(
+    conn: &mut Conn,
+    account: AccountId,
+) -> Result<Option<(Option<String>, bool)>, StoreError> {
+    let first = Page { after: None, limit: 1 };
+    if !call_rows::list(conn, CallFilter::of(account), first)?.is_empty() {
+        return Ok(None);
+    }
+    let agents = agent_rows::list(conn, Some(account), Page { after: None, limit: 1 })?;
+    let Some(agent) = agents.first() else { return Ok(Some((None, false))) };
+    let filter = KeyFilter { agent_id: Some(agent.id), ..KeyFilter::default() };
+    let keys = keys::list(conn, filter, Page { after: None, limit: 50 })?;
+    Ok(Some((Some(agent.id.to_string()), keys.iter().any(|view| view.key.is_active))))
+}
+
+/// Every day of the plot, also those without a call.
+fn filled(uses: &[DayUse], today: i64) -> Vec<(i64, DayUse)> {
+    (today - PLOTTED + 1..=today)
+        .map(|day| {
+            let used = uses.iter().find(|used| used.day == day).copied();
+            (day * DAY_MS, used.unwrap_or(DayUse { day, calls: 0, seconds: Seconds(0) }))
+        })
+        .collect()
+}
+
+fn page(view: &View) -> Markup {
+    let new_agent = html! {
+        @if view.new_agent.is_some() && view.steps.is_none() {
+            button.main type="button" data-opens="new-agent" { "New agent" }
+        }
+    };
+    html! {
+        (part::top(None, "Overview", &new_agent))
+        @if let Some(steps) = &view.steps { (first_steps(steps, view.new_agent.is_some())) }
+        div.pair {
+            (points(view))
+            (live(view))
+        }
+        @if view.steps.is_none() { (plots(&view.days)) }
+        @if let Some(account) = &view.new_agent { (agents::new_dialog(account)) }
+    }
+}
+
+fn points(view: &View) -> Markup {
+    let lasting = words::lasting(view.free, view.recent, RECENT);
+    html! {
+        figure.card #points-figure data-live aria-labelledby="points-title" {
+            figcaption { h2 #points-title { "Points" } }
+            p.figure { (words::points(view.free)) }
+            p.muted {
+                @if view.free.0 <= 0 { "No call can start until there are points. " }
+                @else if let Some(lasting) = lasting {
+                    "At the rate of the last seven days they last " (lasting) ". "
+                } @else { "1 point is one minute of call. " }
+                @if view.held.0 > 0 { (words::points(view.held)) " more are held by live calls." }
+            }
+            p { a href="/points" { "Points and ledger" } }
+        }
+    }
+}
+
+fn live(view: &View) -> Markup {
+    html! {
+        section.card aria-labelledby="live-title" {
+            h2 #live-title { "Live calls" }
+            div #live-calls data-live {
+                @if view.live.is_empty() {
+                    p.empty { "No call is live. A call appears here by itself as soon as it begins." }
+                } @else {
+                    (calls::live_table(&view.live))
+                    @if view.live_count > LISTED {
+                        p { a href="/calls?live=true" { "All " (words::count(view.live_count, "live call")) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn plots(days: &[(i64, DayUse)]) -> Markup {
+    let counts: Vec<Day> = days
+        .iter()
+        .map(|(at, used)| Day {
+            label: words::day(*at),
+            value: used.calls,
+            words: words::count(used.calls, "call"),
+        })
+        .collect();
+    let minutes: Vec<Day> = days
+        .iter()
+        .map(|(at, used)| Day {
+            label: words::day(*at),
+            value: used.seconds.0,
+            words: words::length(used.seconds.0),
+        })
+        .collect();
+    let (calls, seconds) = days
+        .iter()
+        .fold((0, 0), |(calls, seconds), (_, used)| (calls + used.calls, seconds + used.seconds.0));
+    let calls_summary =
+        format!("Calls per day: {} within {PLOTTED} days.", words::count(calls, "call"));
+    let minutes_summary =
+        format!("Talk time per day: {} within {PLOTTED} days.", words::length(seconds));
+    let rows: Vec<part::Row> = days
+        .iter()
+        .rev()
+        .map(|(at, used)| part::Row {
+            id: format!("day-{}", used.day),
+            cells: vec![
+                html! { (words::day(*at)) },
+                html! { (used.calls) },
+                html! { (words::length(used.seconds.0)) },
+            ],
+        })
+        .collect();
+    html! {
+        section.card aria-labelledby="lately-title" {
+            div.top {
+                h2 #lately-title { "The last " (PLOTTED) " days" }
+                p.muted.small { (words::count(calls, "call")) ", " (words::length(seconds)) ", by days of UTC" }
+            }
+            div #plots data-live {
+                div.pair.halves {
+                    figure { figcaption.muted { "Calls per day" } (plot::bars(&calls_summary, &counts, 1)) }
+                    figure { figcaption.muted { "Minutes per day" } (plot::bars(&minutes_summary, &minutes, 60)) }
+                }
+            }
+            details {
+                summary { "The same as a table" }
+                (part::table("Calls and minutes per day", &["Day", "Calls", "Talk time"], &rows))
+            }
+        }
+    }
+}
+
+fn first_steps(steps: &Steps, may_change: bool) -> Markup {
+    let has_agent = steps.agent.is_some();
+    let state = |done: bool, now: bool| match (done, now) {
+        (true, _) => "done",
+        (false, true) => "now",
+        (false, false) => "",
+    };
+    html! {
+        section.card aria-labelledby="first-title" {
+            h2 #first-title { "Your first call" }
+            ol.steps #first-steps data-live {
+                @if steps.needs_points {
+                    li.now {
+                        h3 { "Add points" }
+                        div {
+                            p.muted { "1 point is one minute of call. Without points no call can start." }
+                            @if steps.may_top_up { p { a.button.main href="/points" { "Add points" } } }
+                            @else { p { "Ask whoever runs this server to add some." } }
+                        }
+                    }
+                }
+                li class=(state(has_agent, !steps.needs_points)) {
+                    h3 { "Make an agent" }
+                    div {
+                        p.muted { "It answers the call: say what it is called and how it greets." }
+                        @if !has_agent && may_change {
+                            p { button.main type="button" data-opens="new-agent" { "New agent" } }
+                        }
+                    }
+                }
+                li class=(state(steps.has_key, has_agent)) {
+                    h3 { "Make a key" }
+                    div {
+                        p.muted { "Your telephony provider calls the agent with it. It is shown once." }
+                        @if let (Some(agent), false, true) = (&steps.agent, steps.has_key, steps.may_keys) {
+                            p { a.button.main href={ "/agents/" (agent) } { "To the agent's keys" } }
+                        }
+                    }
+                }
+                li class=(state(false, has_agent)) {
+                    h3 { "Try it" }
+                    div {
+                        p.muted { "Talk to the agent from this browser, with microphone and speaker." }
+                        @if let Some(agent) = &steps.agent {
+                            p { a.button href={ "/agents/" (agent) "/try" } { "Try it" } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What an operator sees while there is no account at all.
+fn no_account(frame: &Frame) -> Markup {
+    let content = html! {
+        (part::top(None, "Overview", &html! {}))
+        section.card {
+            h2 { "There is no account yet" }
+            p { "Agents, calls and points belong to an account." }
+            p { a.button.main href="/accounts" { "To the accounts" } }
+        }
+    };
+    layout::frame(frame, Section::Overview, "Overview", &[], &content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(steps: Option<Steps>) -> View {
+        View {
+            live: Vec::new(),
+            live_count: 0,
+            free: Seconds(6_000),
+            held: Seconds(60),
+            recent: Seconds(600),
+            days: filled(&[DayUse { day: 10, calls: 3, seconds: Seconds(200) }], 12),
+            steps,
+            new_agent: Some("acc_1".to_owned()),
+        }
+    }
+
+    #[test]
+    fn every_day_is_there_and_today_is_last() {
+        let days = filled(&[DayUse { day: 12, calls: 3, seconds: Seconds(200) }], 12);
+        assert_eq!(days.len(), 14);
+        assert_eq!(days.last().unwrap().1.calls, 3);
+        assert_eq!(days[0].1.calls, 0);
+    }
+
+    #[test]
+    fn points_tell_how_long_they_last_and_calls_have_a_region_with_a_name() {
+        let html = page(&view(None)).into_string();
+        assert!(html.contains("they last about 70 days"), "{html}");
+        assert!(html.contains("<section class=\"card\" aria-labelledby=\"live-title\">"));
+        assert!(html.contains("3 calls within 14 days"));
+        assert!(html.contains("<td role=\"cell\" data-label=\"Calls\"><div>3</div></td>"));
+    }
+
+    #[test]
+    fn a_newcomer_is_led_to_the_next_step() {
+        let steps = |agent: Option<&str>, has_key, needs_points| {
+            let agent = agent.map(str::to_owned);
+            let steps = Steps { needs_points, may_top_up: true, may_keys: true, agent, has_key };
+            page(&view(Some(steps))).into_string()
+        };
+        assert!(steps(None, false, true).contains("<a class=\"button main\" href=\"/points\">"));
+        assert!(steps(None, false, false).contains("data-opens=\"new-agent\">New agent"));
+        assert!(steps(Some("agt_1"), false, false).contains("To the agent's keys"));
+        assert!(steps(Some("agt_1"), true, false).contains("href=\"/agents/agt_1/try\""));
+    }
+}

@@ -1,0 +1,180 @@
+//! `/users`: who may sign in. An owner sees those of their account, an operator all.
+//!
+//! One user is in [`super::user`].
+
+use std::collections::HashMap;
+
+use actix_web::web::{Data, Query};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::Context;
+use crate::{
+    auth::Action,
+    dashboard::{
+        answer::{Answer, Trouble, ok},
+        layout::{self, AccountName, Section},
+        part::{self, Field, Row},
+        seen::Seen,
+        words,
+    },
+    id::{AccountId, UserId},
+    store::{
+        Page, accounts,
+        users::{self, User},
+    },
+    user::Role,
+};
+
+/// Users on a page.
+const LISTED: i64 = 50;
+
+/// Where the list goes on.
+#[derive(Debug, Default, Deserialize)]
+pub struct Wanted {
+    after: Option<String>,
+}
+
+/// The list.
+pub async fn show(context: Data<Context>, seen: Seen, wanted: Query<Wanted>) -> Answer {
+    seen.must(Action::Manage)?;
+    let scope = seen.user.account_scope();
+    let after = wanted.after.as_deref().and_then(|id| id.parse().ok());
+    let page_of = Page::<UserId> { after, limit: LISTED + 1 };
+    let (mut listed, names) = context
+        .store
+        .read(move |conn| {
+            let listed = users::list(conn, scope, page_of)?;
+            let mut names: HashMap<AccountId, String> = HashMap::new();
+            for id in listed.iter().filter_map(|user| user.account_id) {
+                if let Some(account) = accounts::get(conn, id)? {
+                    names.insert(id, account.name);
+                }
+            }
+            Ok::<_, Trouble>((listed, names))
+        })
+        .await?;
+    let more = listed.len() > usize::try_from(LISTED).unwrap_or(usize::MAX);
+    listed.truncate(usize::try_from(LISTED).unwrap_or(usize::MAX));
+    let next = listed.last().filter(|_| more).map(|last| format!("/users?after={}", last.id));
+    let content = page(&listed, &names, next.as_deref(), seen.frame.account.as_ref());
+    Ok(ok(layout::frame(&seen.frame, Section::Users, "Users", &[], &content)))
+}
+
+/// What a user may do, in words.
+pub fn role(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "Owner",
+        Role::Member => "Member",
+        Role::Viewer => "Viewer",
+    }
+}
+
+/// The choice of a role, with what each may do.
+pub fn role_field(id: &str, chosen: Role) -> Markup {
+    let what = |role: Role| match role {
+        Role::Owner => "Owner: everything in the account, also keys and users",
+        Role::Member => "Member: agents and calls, no keys",
+        Role::Viewer => "Viewer: looks, and changes nothing",
+    };
+    html! {
+        div.field {
+            label for=(id) { "Role" }
+            select id=(id) name="role" aria-describedby={ (id) "-wrong" } {
+                @for role in Role::ALL.into_iter().rev() {
+                    option value=(role.as_str()) selected[role == chosen] { (what(role)) }
+                }
+            }
+            p.wrong id={ (id) "-wrong" } {}
+        }
+    }
+}
+
+fn page(
+    listed: &[User],
+    names: &HashMap<AccountId, String>,
+    next: Option<&str>,
+    account: Option<&AccountName>,
+) -> Markup {
+    let new = html! {
+        @if account.is_some() { button.main type="button" data-opens="new-user" { "New user" } }
+    };
+    let rows: Vec<Row> = listed
+        .iter()
+        .map(|user| Row {
+            id: user.id.to_string(),
+            cells: vec![
+                html! { a href={ "/users/" (user.id) } { (user.email) } },
+                html! {
+                    @if let Some(name) = user.account_id.and_then(|id| names.get(&id)) { (name) }
+                    @else { span.muted { "None" } }
+                },
+                html! { (role(user.role)) @if user.is_operator { ", operator" } },
+                words::when_or(user.last_signed_in_at, "Never"),
+                if user.is_active {
+                    part::tag("good", "May sign in")
+                } else {
+                    part::tag("bad", "Disabled")
+                },
+            ],
+        })
+        .collect();
+    html! {
+        (part::top(None, "Users", &new))
+        section.card aria-label="Users" {
+            div #users data-live {
+                (part::table("Users", &["E-mail", "Account", "Role", "Last signed in", "State"], &rows))
+                (part::older(next))
+            }
+        }
+        @if let Some(account) = account { (new_dialog(account)) }
+    }
+}
+
+fn new_dialog(account: &AccountName) -> Markup {
+    let email = Field {
+        id: "new-user-email",
+        name: "email",
+        label: "E-mail",
+        input: "email",
+        required: true,
+        ..Field::default()
+    };
+    let password = Field {
+        id: "new-user-password",
+        name: "password",
+        label: "Password",
+        hint: "12 characters or more. They can change it after they have signed in.",
+        input: "password",
+        required: true,
+        autocomplete: "new-password",
+        ..Field::default()
+    };
+    part::dialog(
+        "new-user",
+        "New user",
+        &html! {
+            form data-method="POST" data-api="/api/users" data-said="The user is made." {
+                p.muted { "Belongs to " (account.name) "." }
+                input type="hidden" name="account_id" value=(account.id);
+                (email.render())
+                (password.render())
+                (role_field("new-user-role", Role::Member))
+                (part::form_wrong())
+                (part::dialog_buttons("Create", "main"))
+            }
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_role_is_chosen_and_every_role_is_there() {
+        let html = role_field("r", Role::Member).into_string();
+        assert!(html.contains("<option value=\"member\" selected>"));
+        assert_eq!(html.matches("<option").count(), Role::ALL.len());
+    }
+}

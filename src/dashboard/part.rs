@@ -1,0 +1,219 @@
+//! Pieces that pages are put together from: tables, fields, dialogs, tags.
+//!
+//! Each is right for keyboard and screen reader once, here: labels, hints and errors belong to their
+//! fields, tables keep their roles when a phone shows their rows as cards, dialogs have names.
+
+use maud::{Markup, html};
+
+/// A row of a table.
+pub struct Row {
+    /// For links and scripts.
+    pub id: String,
+    /// One cell per column.
+    pub cells: Vec<Markup>,
+}
+
+/// A table. The roles are spelled out because a phone's layout would take them away; a column
+/// without a title holds buttons.
+pub fn table(caption: &str, columns: &[&str], rows: &[Row]) -> Markup {
+    html! {
+        table.stacked role="table" {
+            caption.visually-hidden { (caption) }
+            thead role="rowgroup" {
+                tr role="row" {
+                    @for column in columns {
+                        th role="columnheader" scope="col" {
+                            @if column.is_empty() { span.visually-hidden { "Actions" } } @else { (column) }
+                        }
+                    }
+                }
+            }
+            tbody role="rowgroup" {
+                @for row in rows {
+                    tr role="row" id=(row.id) {
+                        @for (cell, column) in row.cells.iter().zip(columns) {
+                            td role="cell" data-label=(column) { div { (cell) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The link to the older rest of a list.
+pub fn older(next: Option<&str>) -> Markup {
+    html! {
+        @if let Some(next) = next {
+            p { a.button href=(next) { "Older" } }
+        }
+    }
+}
+
+/// How a field is sent; the names are the script's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// As it is.
+    Text,
+    /// Left out when empty.
+    Optional,
+    /// `null` when empty.
+    Nullable,
+    /// A number; left out when empty.
+    Number,
+    /// A number; `null` when empty.
+    NullableNumber,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Optional => "optional",
+            Self::Nullable => "nullable",
+            Self::Number => "number",
+            Self::NullableNumber => "nullable-number",
+        }
+    }
+
+    fn is_number(self) -> bool {
+        matches!(self, Self::Number | Self::NullableNumber)
+    }
+}
+
+/// A field with its label, hint and the place for its error.
+pub struct Field<'a> {
+    /// Unique on the page.
+    pub id: &'a str,
+    /// As the API calls it.
+    pub name: &'a str,
+    /// As people call it.
+    pub label: &'a str,
+    /// What it is for, if that is not plain.
+    pub hint: &'a str,
+    /// What it holds.
+    pub value: &'a str,
+    /// How it is sent.
+    pub kind: Kind,
+    /// Whether it may not be empty.
+    pub required: bool,
+    /// Lines; more than one makes it a text area.
+    pub lines: u8,
+    /// `type`, such as `email`; empty: by the kind.
+    pub input: &'a str,
+    /// `autocomplete`
+    pub autocomplete: &'a str,
+}
+
+impl Default for Field<'_> {
+    fn default() -> Self {
+        Self {
+            id: "",
+            name: "",
+            label: "",
+            hint: "",
+            value: "",
+            kind: Kind::Text,
+            required: false,
+            lines: 1,
+            input: "",
+            autocomplete: "off",
+        }
+    }
+}
+
+impl Field<'_> {
+    /// The field.
+    pub fn render(&self) -> Markup {
+        let (hint_id, wrong_id) = (format!("{}-hint", self.id), format!("{}-wrong", self.id));
+        let described =
+            if self.hint.is_empty() { wrong_id.clone() } else { format!("{hint_id} {wrong_id}") };
+        let number = self.kind.is_number();
+        let input = match self.input {
+            "" if number => "number",
+            "" => "text",
+            input => input,
+        };
+        html! {
+            div.field {
+                label for=(self.id) { (self.label) }
+                @if self.lines > 1 {
+                    textarea id=(self.id) name=(self.name) rows=(self.lines) data-kind=(self.kind.as_str())
+                        aria-describedby=(described) required[self.required] autocomplete=(self.autocomplete) { (self.value) }
+                } @else {
+                    input id=(self.id) name=(self.name) type=(input) value=(self.value)
+                        data-kind=(self.kind.as_str()) aria-describedby=(described)
+                        required[self.required] step=[number.then_some("any")] autocomplete=(self.autocomplete);
+                }
+                @if !self.hint.is_empty() { p.hint id=(hint_id) { (self.hint) } }
+                p.wrong id=(wrong_id) {}
+            }
+        }
+    }
+}
+
+/// The place for what is wrong with a form as a whole.
+pub fn form_wrong() -> Markup {
+    html! { p.wrong data-form-wrong role="alert" {} }
+}
+
+/// A dialog with its name as heading.
+pub fn dialog(id: &str, title: &str, content: &Markup) -> Markup {
+    let heading = format!("{id}-title");
+    html! {
+        dialog.narrow id=(id) aria-labelledby=(heading) {
+            h2 id=(heading) { (title) }
+            (content)
+        }
+    }
+}
+
+/// "Cancel" and the button that does it.
+pub fn dialog_buttons(verb: &str, class: &str) -> Markup {
+    html! {
+        div.actions {
+            button type="button" data-closes { "Cancel" }
+            button class=(class) type="submit" { (verb) }
+        }
+    }
+}
+
+/// A short word on a coloured ground.
+pub fn tag(class: &str, text: &str) -> Markup {
+    html! { span class={ "tag " (class) } { (text) } }
+}
+
+/// The head of a page: where it is, its name, what can be done.
+pub fn top(crumb: Option<(&str, &str)>, title: &str, actions: &Markup) -> Markup {
+    html! {
+        div.top {
+            div {
+                @if let Some((path, name)) = crumb { p.crumb { a href=(path) { (name) } } }
+                h1 { (title) }
+            }
+            div.actions { (actions) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_names_its_hint_and_its_error() {
+        let field = Field { id: "f", name: "name", label: "Name", hint: "h", ..Field::default() };
+        let html = field.render().into_string();
+        assert!(html.contains("<label for=\"f\">Name</label>"));
+        assert!(html.contains("aria-describedby=\"f-hint f-wrong\""));
+        assert!(html.contains("id=\"f-wrong\""));
+    }
+
+    #[test]
+    fn every_cell_knows_its_column() {
+        let rows = [Row { id: "r".to_owned(), cells: vec![html! { "<" }, html! { "b" }] }];
+        let html = table("Things", &["One", ""], &rows).into_string();
+        assert!(html.contains("<td role=\"cell\" data-label=\"One\"><div>"));
+        assert_eq!(html.matches("role=\"row\"").count(), 2);
+    }
+}

@@ -1,0 +1,130 @@
+//! A plot of days, as an SVG the server draws, and the same as a table.
+//!
+//! A screen reader gets the sentence that sums it up and the table; the drawing is for the eye. It
+//! plots whatever numbers it is given and knows nothing of calls.
+
+use maud::{Markup, html};
+
+/// One day.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Day {
+    /// Such as `23 Nov`.
+    pub label: String,
+    /// What is drawn; not negative.
+    pub value: i64,
+    /// The value in words, such as `12 min 05 s`.
+    pub words: String,
+}
+
+// Narrow, so that its letters can still be read on a phone.
+const WIDTH: f64 = 360.0;
+const LEFT: f64 = 34.0;
+const RIGHT: f64 = 10.0;
+const TOP: f64 = 12.0;
+const HEIGHT: f64 = 120.0;
+const BOTTOM: f64 = 26.0;
+
+/// The drawing. `unit` is what the grid lines count in, such as 60 for minutes of seconds.
+pub fn bars(summary: &str, days: &[Day], unit: i64) -> Markup {
+    let unit = unit.max(1);
+    let largest = days.iter().map(|day| day.value).max().unwrap_or(0);
+    let top = ceiling(largest / unit + i64::from(largest % unit > 0));
+    let slot = (WIDTH - LEFT - RIGHT) / len(days).max(1.0);
+    let bar = slot * 0.62;
+    let every = (days.len() / 4).max(1);
+    let y = |value: i64| TOP + HEIGHT * (1.0 - ratio(value, top));
+    let full = top.saturating_mul(unit);
+    let total = TOP + HEIGHT + BOTTOM;
+    html! {
+        svg.plot viewBox={ "0 0 " (WIDTH) " " (total) } role="img" aria-label=(summary) {
+            @for line in [0, top / 2, top] {
+                line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(px(y(line))) y2=(px(y(line))) {}
+                text x=(LEFT - 6.0) y=(px(y(line) + 4.0)) text-anchor="end" { (line) }
+            }
+            @for (i, day) in days.iter().enumerate() {
+                @let x = LEFT + slot * index(i) + (slot - bar) / 2.0;
+                @let height = (HEIGHT * ratio(day.value, full)).max(2.0);
+                rect.bar.none[day.value == 0] x=(px(x)) width=(px(bar)) rx="2.5"
+                    y=(px(TOP + HEIGHT - height)) height=(px(height)) {
+                    title { (day.label) ": " (day.words) }
+                }
+                @if (days.len() - 1 - i).is_multiple_of(every) {
+                    text.now[i + 1 == days.len()] x=(px(x + bar / 2.0)) y=(total - 8.0) text-anchor="middle" { (day.label) }
+                }
+            }
+        }
+    }
+}
+
+/// A round number not below the largest value, even, so that half of it is whole.
+fn ceiling(largest: i64) -> i64 {
+    let mut step = 2;
+    loop {
+        for factor in [1, 2, 5] {
+            let top = i64::saturating_mul(step, factor);
+            if top >= largest || top == i64::MAX {
+                return top;
+            }
+        }
+        step = step.saturating_mul(10);
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for pixels")]
+fn ratio(value: i64, top: i64) -> f64 {
+    value.max(0) as f64 / top.max(1) as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for pixels")]
+fn index(i: usize) -> f64 {
+    i as f64
+}
+
+fn len(days: &[Day]) -> f64 {
+    index(days.len())
+}
+
+fn px(value: f64) -> String {
+    format!("{value:.1}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(value: i64) -> Day {
+        Day { label: format!("d{value}"), value, words: format!("{value} calls") }
+    }
+
+    #[test]
+    fn the_scale_ends_at_a_round_number_that_holds_everything() {
+        for (largest, top) in
+            [(0, 2), (2, 2), (3, 4), (4, 4), (9, 10), (11, 20), (101, 200), (i64::MAX, i64::MAX)]
+        {
+            assert_eq!(ceiling(largest), top);
+        }
+    }
+
+    #[test]
+    fn every_day_is_a_bar_as_high_as_its_value() {
+        let days = [day(0), day(5), day(10)];
+        let plot = bars("three days", &days, 1).into_string();
+        assert!(plot.contains("role=\"img\" aria-label=\"three days\""));
+        assert_eq!(plot.matches("<rect").count(), 3);
+        assert!(plot.contains("y=\"12.0\" height=\"120.0\""), "{plot}");
+        assert!(plot.contains("height=\"60.0\""), "{plot}");
+        assert!(plot.contains("d5: 5 calls"));
+        assert!(!plot.contains("style="));
+        // Minutes: 70 s are less than 2 min, so the grid ends there.
+        let plot = bars("", &[day(70)], 60).into_string();
+        assert!(plot.contains(">2</text>") && plot.contains("height=\"70.0\""), "{plot}");
+    }
+
+    #[test]
+    fn no_days_and_huge_values_are_drawn_too() {
+        let none = bars("", &[], 60).into_string();
+        assert!(!none.contains("NaN") && !none.contains("inf"));
+        let huge = bars("", &[day(i64::MAX), day(-1)], 60).into_string();
+        assert!(!huge.contains("NaN") && !huge.contains("inf"));
+    }
+}

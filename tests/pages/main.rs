@@ -1,0 +1,10 @@
+//! The pages as a browser asks for them, without one: who sees what, what the forms do, and how the
+//! pages leave. What the scripts do is tried in `tests/browser`.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod browser;
+mod forms;
+mod sight;
