@@ -23,8 +23,10 @@ use crate::{
     auth::{self, Auth},
     clock::NodeClock,
     dashboard::pages,
+    events::{self, seats::Seats},
     id::NodeId,
     ledger::Ledger,
+    live::Hub,
     metrics,
     problem::{self, Problem},
     registry::RegistryHandle,
@@ -79,6 +81,7 @@ pub struct Running {
     clock: NodeClock,
     registry: RegistryHandle,
     ledger: Ledger,
+    hub: Hub,
     servers: Vec<ServerHandle>,
 }
 
@@ -101,17 +104,24 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
     let on_end_requested = move |call, reason| ended.end_calls(vec![call], reason);
     let ledger = Ledger::start(store.clone(), node_id, clock, on_end_requested).await?;
 
+    let hub = Hub::default();
     let lost = ledger.clone();
     let voice = web::Data::new(Voice {
         unclaimed: Arc::new(move |call, account| lost.abandon(call, account)),
         store: store.clone(),
         registry: registry.clone(),
         ledger: ledger.clone(),
+        hub: hub.clone(),
         speaker: Speaker::new(),
         attempts: Attempts::new(settings.attempts_per_minute),
         proxies: settings.trusted_proxies.clone(),
         clock,
         node_id,
+    });
+    let events = web::Data::new(events::Context {
+        store: store.clone(),
+        hub: hub.clone(),
+        seats: Seats::default(),
     });
     let context = web::Data::new(api::Context { store: store.clone(), registry: registry.clone() });
     let proxies = settings.trusted_proxies.clone();
@@ -127,6 +137,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
             .app_data(pages.clone())
             .app_data(voice.clone())
             .app_data(context.clone())
+            .app_data(events.clone())
             .configure(routes::configure)
     })
     .on_connect(PeerSocket::keep)
@@ -175,6 +186,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         clock,
         registry,
         ledger,
+        hub,
         servers,
     })
 }
@@ -210,6 +222,8 @@ impl Running {
         if tokio::time::timeout(patience, self.registry.drained()).await.is_err() {
             tracing::error!(calls = self.registry.live_calls(), "calls outlived their draining");
         }
+        // Streams last as long as somebody listens.
+        self.hub.close();
         for server in &self.servers {
             server.stop(true).await;
         }

@@ -52,11 +52,13 @@ pub mod ledger;
 pub mod auth;
 pub mod api;
 pub mod dashboard;
+pub mod events;
 // -- below both --
 pub mod attempts;
 pub mod client_addr;
 pub mod clock;
 pub mod id;
+pub mod live;
 pub mod metrics;
 pub mod problem;
 pub mod registry;

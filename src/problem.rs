@@ -77,6 +77,8 @@ codes! {
     WrongCredentials = 401 "Unauthorized" "wrong_credentials" "The e-mail address or the password is not right.";
     /// The voice endpoint: malformed or unknown, on purpose not told apart.
     InvalidKey = 401 "Unauthorized" "invalid_key" "This key is not valid.";
+    /// The browser's ticket is unknown, used up, too old, or somebody else's: on purpose not told apart.
+    InvalidTicket = 401 "Unauthorized" "invalid_ticket" "This ticket is not valid, or no longer; ask for another one.";
     /// No free second left.
     InsufficientPoints = 402 "Payment Required" "insufficient_points" "The account has no points left for a call.";
     /// The key was revoked.
@@ -109,6 +111,8 @@ codes! {
     TooManyCalls = 429 "Too Many Requests" "too_many_calls" "The agent or the account has as many calls as it may have at once.";
     /// Too many wrong keys from one address.
     TooManyAttempts = 429 "Too Many Requests" "too_many_attempts" "Too many refused attempts from this address.";
+    /// More pages listen than may.
+    TooManyListeners = 429 "Too Many Requests" "too_many_listeners" "Too many pages listen at once.";
     /// Our own fault; the log has the cause.
     Internal = 500 "Internal Server Error" "internal" "Something failed on our side.";
     /// The node is stopping.
@@ -136,7 +140,9 @@ impl Code {
     /// Seconds after which it makes sense to ask again, where it makes sense at all.
     const fn retry_after(self) -> Option<&'static str> {
         match self {
-            Self::TooManyCalls | Self::Draining | Self::Unavailable => Some("5"),
+            Self::TooManyCalls | Self::TooManyListeners | Self::Draining | Self::Unavailable => {
+                Some("5")
+            }
             Self::TooManyAttempts => Some("60"),
             _ => None,
         }

@@ -11,9 +11,9 @@ use std::{
 /// Modules by tier. A module may use what is in a lower tier, and itself.
 const TIERS: [(u8, &[&str]); 6] = [
     (5, &["main", "app", "routes", "cli", "settings"]),
-    (4, &["session", "api", "dashboard"]),
+    (4, &["session", "api", "events", "dashboard"]),
     (3, &["admission", "auth", "ledger", "problem", "client_addr"]),
-    (2, &["store", "registry", "agent", "telemetry", "metrics"]),
+    (2, &["store", "registry", "agent", "telemetry", "metrics", "live"]),
     (1, &["dialect", "call", "user"]),
     (0, &["key", "points", "audio", "id", "clock", "attempts"]),
 ];
@@ -41,6 +41,7 @@ const CRATES: [(&str, &[&str]); 4] = [
             "cli",
             "session",
             "api",
+            "events",
             "dashboard",
             "auth",
             "problem",

@@ -5,10 +5,12 @@
 //! yes; what `registry` remembers of revoked keys only ever saves asking. Look next at
 //! `store::keys::lock_by_hash`.
 
+mod by_ticket;
 pub mod rule;
 
 use std::{fmt, sync::Arc};
 
+pub use by_ticket::{ask_by_ticket, refusal};
 pub use rule::Refusal;
 
 use crate::{
@@ -17,7 +19,9 @@ use crate::{
     key::{KeyHash, KeySuffix},
     points::Seconds,
     store::{
-        Conn, Store, StoreError, accounts, calls,
+        Conn, Store, StoreError,
+        accounts::{self, Account},
+        calls,
         keys::{self, Standing},
     },
 };
@@ -36,23 +40,26 @@ pub enum Intent {
     /// Nothing: the handshake is faulty, or the node is draining, but a refusal comes first.
     Probe,
     /// Start a call.
-    Admit {
-        /// The new call.
-        call_id: CallId,
-        /// The process that will run it.
-        node_id: NodeId,
-        /// Milliseconds since 1970.
-        now_ms: i64,
-        /// Told when the call was admitted and nobody claimed it.
-        unclaimed: Unclaimed,
-    },
+    Admit(NewCall),
+}
+
+/// The call that would be started.
+pub struct NewCall {
+    /// Its id.
+    pub call_id: CallId,
+    /// The process that will run it.
+    pub node_id: NodeId,
+    /// Milliseconds since 1970.
+    pub now_ms: i64,
+    /// Told when the call was admitted and nobody claimed it.
+    pub unclaimed: Unclaimed,
 }
 
 impl fmt::Debug for Intent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Probe => f.write_str("Probe"),
-            Self::Admit { call_id, .. } => write!(f, "Admit({call_id})"),
+            Self::Admit(call) => write!(f, "Admit({})", call.call_id),
         }
     }
 }
@@ -78,10 +85,8 @@ pub enum Verdict {
 pub struct Admitted {
     /// The call.
     pub call_id: CallId,
-    /// The key that opened it.
-    pub key_id: KeyId,
-    /// What people see of the key.
-    pub suffix: KeySuffix,
+    /// The key that opened it, and what people see of it; `None`: a ticket did.
+    pub key: Option<(KeyId, KeySuffix)>,
     /// Who pays.
     pub account_id: AccountId,
     /// Who answers.
@@ -140,7 +145,7 @@ pub async fn ask(store: &Store, ask: Ask) -> Result<Verdict, StoreError> {
                 })
                 .await
         }
-        Intent::Admit { call_id, node_id, now_ms, unclaimed } => {
+        Intent::Admit(call) => {
             store
                 .write(move |conn| {
                     let standing = keys::lock_by_hash(conn, &hash)?;
@@ -148,36 +153,39 @@ pub async fn ask(store: &Store, ask: Ask) -> Result<Verdict, StoreError> {
                         Ok(yes) => yes,
                         Err((refusal, key)) => return Ok(Verdict::Refused(refusal, key)),
                     };
-                    let Standing { key_id, suffix, agent, account, .. } = standing;
-                    calls::open(
-                        conn,
-                        &calls::Opening {
-                            id: call_id,
-                            account_id: account.id,
-                            agent_id: agent.id,
-                            key_id: Some(key_id),
-                            node_id,
-                            started_at: now_ms,
-                            reserved,
-                        },
-                    )?;
-                    accounts::hold(conn, account.id, reserved)?;
-                    let claim =
-                        Claim { call: call_id, account: account.id, unclaimed: Some(unclaimed) };
-                    let account_id = account.id;
-                    Ok(Verdict::Admitted(Admitted {
-                        call_id,
-                        key_id,
-                        suffix,
-                        account_id,
-                        agent,
-                        reserved,
-                        claim,
-                    }))
+                    let key = Some((standing.key_id, standing.suffix));
+                    open(conn, call, key, standing.agent, reserved).map(Verdict::Admitted)
                 })
                 .await
         }
     }
+}
+
+/// Opens the call's row and holds its first seconds.
+fn open(
+    conn: &mut Conn,
+    call: NewCall,
+    key: Option<(KeyId, KeySuffix)>,
+    agent: Agent,
+    reserved: Seconds,
+) -> Result<Admitted, StoreError> {
+    let NewCall { call_id, node_id, now_ms, unclaimed } = call;
+    let account_id = agent.account_id;
+    calls::open(
+        conn,
+        &calls::Opening {
+            id: call_id,
+            account_id,
+            agent_id: agent.id,
+            key_id: key.map(|(id, _)| id),
+            node_id,
+            started_at: now_ms,
+            reserved,
+        },
+    )?;
+    accounts::hold(conn, account_id, reserved)?;
+    let claim = Claim { call: call_id, account: account_id, unclaimed: Some(unclaimed) };
+    Ok(Admitted { call_id, key, account_id, agent, reserved, claim })
 }
 
 type Decision = Result<(Standing, Seconds), (Refusal, Option<KeyId>)>;
@@ -192,21 +200,31 @@ fn decide(
     let Some(standing) = standing.filter(|standing| standing.hash == *hash) else {
         return Ok(Err((Refusal::InvalidKey, None)));
     };
-    let (agent, account) = (&standing.agent, &standing.account);
+    let of_key = (standing.key_is_active, !standing.agent_is_deleted);
+    let facts = facts(conn, of_key, &standing.agent, &standing.account)?;
+    Ok(match rule::decide(&facts) {
+        Ok(reserved) => Ok((standing, reserved)),
+        Err(refusal) => Err((refusal, Some(standing.key_id))),
+    })
+}
+
+/// What the rule decides by.
+fn facts(
+    conn: &mut Conn,
+    (key_is_active, agent_exists): (bool, bool),
+    agent: &Agent,
+    account: &Account,
+) -> Result<rule::Facts, StoreError> {
     // Counted only where there is a cap to compare with: most calls have none.
     let mut room = |cap: Option<i32>, agent| -> Result<bool, StoreError> {
         let Some(cap) = cap else { return Ok(true) };
         Ok(calls::count_live(conn, account.id, agent)? < i64::from(cap))
     };
-    let facts = rule::Facts {
-        key_is_active: standing.key_is_active,
-        agent_is_on: agent.is_active && !standing.agent_is_deleted,
+    Ok(rule::Facts {
+        key_is_active,
+        agent_is_on: agent.is_active && agent_exists,
         free: account.free(),
         agent_has_room: room(agent.max_concurrent_calls, Some(agent.id))?,
         account_has_room: room(account.max_concurrent_calls, None)?,
-    };
-    Ok(match rule::decide(&facts) {
-        Ok(reserved) => Ok((standing, reserved)),
-        Err(refusal) => Err((refusal, Some(standing.key_id))),
     })
 }

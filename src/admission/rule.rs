@@ -10,6 +10,8 @@ use crate::points::{HOLD, Seconds};
 pub enum Refusal {
     /// There is no such key.
     InvalidKey,
+    /// There is no such ticket, or it is used up, too old, or somebody else's.
+    InvalidTicket,
     /// It was revoked.
     KeyRevoked,
     /// Its agent is switched off, or deleted.

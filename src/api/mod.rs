@@ -19,6 +19,7 @@ pub mod openapi;
 pub mod page;
 mod path;
 pub mod route;
+mod tickets;
 mod topups;
 mod users;
 mod who;
@@ -81,6 +82,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
                         .patch(Work, agents::update)
                         .delete(Work, agents::delete),
                 )
+                .service(at("/agents/{id}/tickets").post(Work, tickets::create))
                 .service(at("/keys").get(Keys, keys::list).post(Keys, keys::create))
                 .service(at("/keys/{id}").get(Keys, keys::get))
                 .service(at("/keys/{id}/revoke").post(Keys, keys::revoke))

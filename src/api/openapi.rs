@@ -19,7 +19,7 @@ use utoipa::{
     },
 };
 
-use super::{accounts, agents, audit, calls, health, keys, me, topups, users};
+use super::{accounts, agents, audit, calls, health, keys, me, tickets, topups, users};
 use crate::{auth, problem::MEDIA_TYPE};
 
 /// A refusal, as RFC 9457 has it.
@@ -46,6 +46,7 @@ struct ProblemBody {
     info(title = "UpVoot", description = "The admin endpoints of UpVoot, the front door for AI phone agents. 1 point is 60 seconds of call.", contact()),
     paths(
         accounts::create, accounts::list, accounts::get, accounts::update,
+        tickets::create,
         topups::create, topups::ledger,
         agents::create, agents::list, agents::get, agents::update, agents::delete,
         keys::create, keys::list, keys::get, keys::revoke,
@@ -112,6 +113,7 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     let has_body = operation.request_body.is_some();
     let is_list = operation.operation_id.as_deref().is_some_and(|id| id.starts_with("list_"));
     let is_topup = path.ends_with("/topups");
+    let is_ticket = path.ends_with("/tickets");
     let of_user = path == "/api/users/{id}" && *method == HttpMethod::Patch;
     let conflicts = is_topup || of_user || *method == HttpMethod::Delete;
     if has_id {
@@ -137,11 +139,17 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
             "403",
             "`forbidden`: the role does not allow it; `cross_origin`: a change with a session that no page of ours sent.",
         ),
+        (is_ticket, "402", "`insufficient_points`: the account has no points left for a call."),
         (has_id, "404", "`not_found`: there is no such object."),
         (conflicts, "409", "A conflict; see `code`."),
         (reads_body, "413", "`too_large`: the body is over 1 MiB."),
         (reads_body, "415", "`unsupported_media_type`: the body is not application/json."),
         (reads_body || is_list, "422", "`invalid_field`: `field` breaks the rule in `detail`."),
+        (
+            is_ticket,
+            "429",
+            "`too_many_calls`: the agent or the account has as many as it may have.",
+        ),
         (path.ends_with("/password"), "429", "`too_many_attempts`: try again in a minute."),
         (is_api, "500", "`internal`: our fault."),
         (path != "/healthz", "503", "`unavailable` or `draining`: try again later."),

@@ -3,7 +3,7 @@
 //! [`door`] stands before `/api` and [`page_user`] before the pages; behind them a [`Principal`] says
 //! what may be done ([`Action`]) and whose objects exist. [`sign_in`], [`sign_out`] and [`set_up`] are
 //! the ways in and out. It knows no resource and no page; what a right is needed for stands beside each
-//! route. Passwords are [`password`]'s, where a change comes from is judged in [`origin`].
+//! route. Passwords are [`password`]'s, where a change comes from is judged in `origin`.
 
 mod door;
 mod origin;

@@ -2,7 +2,7 @@
 //!
 //! A comparison takes its tens of milliseconds and 19 MiB whether there is somebody to compare with or
 //! not, so that its time tells nobody who has a user here. Who asks how often is counted in
-//! [`super::session`].
+//! `session`.
 
 use std::{sync::LazyLock, thread, time::Duration};
 

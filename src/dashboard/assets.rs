@@ -36,7 +36,11 @@ const FILES: &[File] = files! {
     "favicon.svg": SVG;
     "keys.js": SCRIPT;
     "live.js": SCRIPT;
+    "microphone.js": SCRIPT;
     "refresh.js": SCRIPT;
+    "resample.js": SCRIPT;
+    "speaker.js": SCRIPT;
+    "try.js": SCRIPT;
 };
 
 struct File {

@@ -25,13 +25,14 @@ use super::{
 use crate::{
     admission::Admitted,
     agent::profile::Agent,
-    call::{CallPlan, EndReason, Finished, Input, Machine, Output, Reserve},
+    call::{CallPlan, EndReason, Event, Finished, Input, Machine, Output, Reserve},
     dialect::{
         detect::{Detector, First, Verdict},
         native::{self, Command},
         reassembly::{Assembled, Fragment, Reassembly},
     },
     ledger::{Extension, Recognised},
+    live::State,
     points::Seconds,
     registry::{Control, LiveCall},
 };
@@ -87,9 +88,12 @@ impl VoiceSession {
         let span = tracing::info_span!(
             "call",
             call.id = %admitted.call_id,
-            key.suffix = %admitted.suffix,
+            key.suffix = tracing::field::Empty,
             agent.id = %admitted.agent.id,
         );
+        if let Some((_, suffix)) = admitted.key {
+            span.record("key.suffix", tracing::field::display(suffix));
+        }
         // From here on this session settles the call, at the latest when it is dropped.
         admitted.claim.take();
         let now = voice.clock.now();
@@ -133,13 +137,30 @@ impl VoiceSession {
         {
             match output {
                 Output::Audio(pcm) => ctx.binary(pcm),
-                Output::Event(event) => ctx.text(native::encode(&event)),
-                Output::Line(line) => self.voice.ledger.note(self.watch.call_id, line),
+                Output::Event(event) => {
+                    self.show(&event);
+                    ctx.text(native::encode(&event));
+                }
+                Output::Line(line) => {
+                    self.watch.line.said(&line);
+                    self.voice.ledger.note(self.watch.call_id, line);
+                }
                 Output::Extend => self.extend(ctx),
                 Output::Finished(finished) => self.finish(&finished, now, ctx),
             }
         }
         self.arm(now, ctx);
+    }
+
+    /// Shows whoever watches where the call stands.
+    fn show(&self, event: &Event) {
+        match event {
+            Event::AudioStart if self.watch.line.standing() != State::Greeting => {
+                self.watch.line.state(State::Speaking);
+            }
+            Event::AudioEnd => self.watch.line.state(State::Listening),
+            _ => {}
+        }
     }
 
     /// Re-arms the timer if something is due earlier than it would fire; a timer that fires early
@@ -202,6 +223,7 @@ impl VoiceSession {
     fn begin(&mut self, now: Duration, ctx: &mut <Self as Actor>::Context) {
         let call_id = self.watch.call_id;
         self.watch.talk_begins(now);
+        self.watch.line.state(State::Greeting);
         self.voice.ledger.recognised(Recognised {
             call_id,
             talk_started_ms: self.voice.clock.stamp_ms(now),

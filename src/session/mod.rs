@@ -10,12 +10,14 @@ pub mod faults;
 pub mod frames;
 pub mod handshake;
 pub mod socket;
+pub mod try_it;
 pub mod upgrade;
 pub mod watch;
 
 use crate::{
     admission::Unclaimed, agent::speech::Speaker, attempts::Attempts, client_addr::Proxies,
-    clock::NodeClock, id::NodeId, ledger::Ledger, registry::RegistryHandle, store::Store,
+    clock::NodeClock, id::NodeId, ledger::Ledger, live::Hub, registry::RegistryHandle,
+    store::Store,
 };
 
 /// What the voice endpoint works with; one for the whole node.
@@ -26,6 +28,8 @@ pub struct Voice {
     pub registry: RegistryHandle,
     /// Settles each call.
     pub ledger: Ledger,
+    /// Tells whoever watches.
+    pub hub: Hub,
     /// Settles a call that was admitted and lost on the way.
     pub unclaimed: Unclaimed,
     /// Gives agents their voice.

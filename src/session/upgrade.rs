@@ -23,13 +23,14 @@ use super::{
     watch::Watch,
 };
 use crate::{
-    admission::{self, Admitted, Ask, Intent, Refusal, Verdict},
+    admission::{self, Admitted, Ask, Intent, NewCall, Refusal, Verdict},
     attempts::network,
     client_addr::client_ip,
     clock::wall_ms,
     dialect::{native::SUBPROTOCOL, reassembly::MOST_BYTES},
     id::{CallId, KeyId},
     key::{KeyHash, PlainKey},
+    live::Subject,
     metrics,
     problem::{Code, Problem},
     store::StoreError,
@@ -99,24 +100,25 @@ fn turn_away(
     refuse(code)
 }
 
-fn refuse(code: Code) -> HttpResponse {
+pub(super) fn refuse(code: Code) -> HttpResponse {
     answer(code.response(), code)
 }
 
-fn answer(response: HttpResponse, code: Code) -> HttpResponse {
+pub(super) fn answer(response: HttpResponse, code: Code) -> HttpResponse {
     metrics::upgrade(code.as_str());
     response
 }
 
 /// A 426 that names the version we speak.
-fn wrong_version() -> HttpResponse {
+pub(super) fn wrong_version() -> HttpResponse {
     let version = HeaderValue::from_static("13");
     Problem::from(Code::UpgradeRequired).header(header::SEC_WEBSOCKET_VERSION, version).response()
 }
 
-fn code(refusal: Refusal) -> Code {
+pub(super) fn code(refusal: Refusal) -> Code {
     match refusal {
         Refusal::InvalidKey => Code::InvalidKey,
+        Refusal::InvalidTicket => Code::InvalidTicket,
         Refusal::KeyRevoked => Code::KeyRevoked,
         Refusal::AgentDisabled => Code::AgentDisabled,
         Refusal::InsufficientPoints => Code::InsufficientPoints,
@@ -127,17 +129,24 @@ fn code(refusal: Refusal) -> Code {
 /// Asks the database, and fails closed after [`PATIENCE`]. A call that is admitted all the same, or
 /// whose client has gone by then, is settled for nothing by the claim that nobody takes.
 async fn decide(voice: &Voice, hash: KeyHash, admit: bool) -> Result<Verdict, StoreError> {
-    let intent = if admit {
-        Intent::Admit {
-            call_id: CallId::new(),
-            node_id: voice.node_id,
-            now_ms: wall_ms(),
-            unclaimed: Arc::clone(&voice.unclaimed),
-        }
-    } else {
-        Intent::Probe
-    };
-    let asking = admission::ask(&voice.store, Ask { hash, intent });
+    let intent = if admit { Intent::Admit(new_call(voice)) } else { Intent::Probe };
+    in_time(admission::ask(&voice.store, Ask { hash, intent })).await
+}
+
+/// The call that the asker wants to start.
+pub(super) fn new_call(voice: &Voice) -> NewCall {
+    NewCall {
+        call_id: CallId::new(),
+        node_id: voice.node_id,
+        now_ms: wall_ms(),
+        unclaimed: Arc::clone(&voice.unclaimed),
+    }
+}
+
+/// The verdict, or no verdict after [`PATIENCE`].
+pub(super) async fn in_time(
+    asking: impl Future<Output = Result<Verdict, StoreError>>,
+) -> Result<Verdict, StoreError> {
     let verdict = timeout(PATIENCE, asking)
         .await
         .unwrap_or_else(|elapsed| Err(StoreError::Unavailable(elapsed.into())));
@@ -148,7 +157,7 @@ async fn decide(voice: &Voice, hash: KeyHash, admit: bool) -> Result<Verdict, St
 }
 
 /// Upgrades, and starts the call's actor.
-fn begin(
+pub(super) fn begin(
     voice: web::Data<Voice>,
     request: &HttpRequest,
     payload: web::Payload,
@@ -156,12 +165,19 @@ fn begin(
     native: bool,
 ) -> HttpResponse {
     let socket = request.conn_data::<Arc<PeerSocket>>().map(Arc::downgrade);
+    let subject = Subject {
+        call_id: admitted.call_id,
+        account_id: admitted.account_id,
+        agent_id: admitted.agent.id,
+        key_id: admitted.key.map(|(id, _)| id),
+    };
     let watch = Arc::new(Watch::new(
         admitted.call_id,
         admitted.account_id,
         voice.clock,
         voice.ledger.clone(),
         socket.unwrap_or_default(),
+        voice.hub.open(subject),
     ));
     let violation = Found::default();
     let guarded = Guarded::new(payload, violation.clone());

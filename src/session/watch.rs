@@ -17,6 +17,7 @@ use crate::{
     clock::{NodeClock, wall_ms},
     id::{AccountId, CallId},
     ledger::{Finished, Ledger},
+    live::Line,
     metrics,
     registry::Watched,
 };
@@ -32,6 +33,8 @@ pub struct Watch {
     clock: NodeClock,
     ledger: Ledger,
     socket: Weak<PeerSocket>,
+    /// What is told to whoever watches on a page.
+    pub line: Line,
     // Milliseconds of the node's clock; only ever read for a rough comparison, hence relaxed.
     talk_began: AtomicU64,
     must_end_by: AtomicU64,
@@ -48,6 +51,7 @@ impl Watch {
         clock: NodeClock,
         ledger: Ledger,
         socket: Weak<PeerSocket>,
+        line: Line,
     ) -> Self {
         Self {
             call_id,
@@ -55,6 +59,7 @@ impl Watch {
             clock,
             ledger,
             socket,
+            line,
             talk_began: AtomicU64::new(NOT_YET),
             must_end_by: AtomicU64::new(NOT_YET),
             must_end_of: AtomicU8::new(EndReason::Hangup as u8),
@@ -94,6 +99,7 @@ impl Watch {
             return false;
         }
         metrics::ended(reason.as_str(), talk);
+        self.line.ended(reason);
         self.ledger.settle(Finished {
             call_id: self.call_id,
             account_id: self.account_id,

@@ -176,7 +176,7 @@ pub fn update(conn: &mut Conn, agent: &Agent) -> Result<bool, StoreError> {
 }
 
 /// Hides an agent that has neither live calls nor active keys. A key cannot be made meanwhile: that
-/// locks the agent too. A call cannot either: that takes an active key.
+/// locks the agent too. A call cannot either: that takes an active key, or a ticket and the agent's lock.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -27,6 +27,7 @@ mod read;
 mod schema;
 pub mod sessions;
 pub mod setup_links;
+pub mod tickets;
 mod update;
 pub mod users;
 mod write;

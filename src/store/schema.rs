@@ -119,6 +119,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    tickets (hash) {
+        hash -> Binary,
+        agent_id -> Text,
+        user_id -> Text,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
     users (id) {
         id -> Text,
         account_id -> Nullable<Text>,
@@ -149,6 +158,7 @@ diesel::table! {
 }
 
 diesel::joinable!(agents -> accounts (account_id));
+diesel::joinable!(transcript_lines -> calls (call_id));
 diesel::joinable!(keys -> agents (agent_id));
 diesel::joinable!(sessions -> users (user_id));
 
@@ -162,6 +172,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     nodes,
     sessions,
     setup_links,
+    tickets,
     topups,
     transcript_lines,
     users

@@ -31,6 +31,7 @@ const TABLE: &[(&str, &str, [u16; 7])] = &[
     ("GET", "/api/agents/{agent}", [401, 200, 200, 200, 404, 200, 200]),
     ("PATCH", "/api/agents/{agent}", [401, 403, 200, 200, 404, 200, 200]),
     ("DELETE", "/api/agents/{agent}", [401, 403, 204, 204, 404, 204, 204]),
+    ("POST", "/api/agents/{agent}/tickets", [401, 403, 201, 201, 404, 201, 403]),
     ("GET", "/api/keys", [401, 403, 403, 200, 200, 200, 200]),
     ("POST", "/api/keys", [401, 403, 403, 201, 422, 201, 201]),
     ("GET", "/api/keys/{key}", [401, 403, 403, 200, 404, 200, 200]),
@@ -80,6 +81,9 @@ async fn prepare(app: &TestApp, account: &str, path: &str, number: usize) -> (St
             path = path.replace("{call}", &app.open_call(&key).await);
         }
         path = path.replace("{key}", &key);
+    }
+    if path.ends_with("/tickets") {
+        app.top_up(account, &format!("ticket {number}"), &json!({"points": 1})).await.status(201);
     }
     path = path.replace("{agent}", &agent);
     let body = match path.split('/').nth(2) {

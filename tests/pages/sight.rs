@@ -11,10 +11,11 @@ use crate::{
 
 /// What a page answers to a viewer, a member, an owner, another account's owner and an operator who
 /// are signed in. Whoever is not is led to `/login`.
-const PAGES: [(&str, [u16; 5]); 13] = [
+const PAGES: [(&str, [u16; 5]); 14] = [
     ("/", [200; 5]),
     ("/agents", [200; 5]),
     ("/agents/{id}", [200, 200, 200, 404, 200]),
+    ("/agents/{id}/try", [403, 200, 200, 404, 200]),
     ("/agents/{id}/keys/{key}/rotate", [403, 403, 200, 404, 200]),
     ("/calls", [200; 5]),
     ("/calls/{id}", [404; 5]),

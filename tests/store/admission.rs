@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use upvoot::{
-    admission::{self, Ask, Intent, Refusal, Verdict},
+    admission::{self, Ask, Intent, NewCall, Refusal, Verdict},
     agent::profile::Agent,
     id::{CallId, NodeId},
     key::PlainKey,
@@ -60,7 +60,7 @@ on_both! {
         assert!(matches!(probe(&world).await, Verdict::WouldAdmit));
         let second = world.admit().await;
         assert_eq!((second.agent.id, second.account_id), (world.agent.id, world.account));
-        assert_eq!((second.key_id, second.suffix), (world.key.id, world.key.suffix));
+        assert_eq!(second.key, Some((world.key.id, world.key.suffix)));
         world.check_books().await;
 
         let key = world.key.id;
@@ -181,7 +181,7 @@ on_both! {
             let unclaimed: admission::Unclaimed =
                 Arc::new(move |call, account| reported.send((call, account)).unwrap());
             let intent =
-                Intent::Admit { call_id, node_id: NodeId::new(), now_ms: 1, unclaimed };
+                Intent::Admit(NewCall { call_id, node_id: NodeId::new(), now_ms: 1, unclaimed });
             let (store, ask) = (world.store.clone(), Ask { hash: world.hash, intent });
             async move { admission::ask(&store, ask).await }
         };

@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use upvoot::{
-    admission::{self, Admitted, Ask, Intent, Refusal, Verdict},
+    admission::{self, Admitted, Ask, Intent, NewCall, Refusal, Verdict},
     agent::profile::{Agent, Engine},
     call::event::EndReason,
     id::{AccountId, AgentId, CallId, KeyId, LedgerId, NodeId},
@@ -171,12 +171,12 @@ impl World {
 
     /// Asks for a call at `node`; fails the test if an admitted call is dropped unclaimed.
     pub async fn ask(&self, node_id: NodeId) -> Result<Verdict, StoreError> {
-        let intent = Intent::Admit {
+        let intent = Intent::Admit(NewCall {
             call_id: CallId::new(),
             node_id,
             now_ms: upvoot::clock::wall_ms(),
             unclaimed: std::sync::Arc::new(|_, _| {}),
-        };
+        });
         admission::ask(&self.store, Ask { hash: self.hash, intent }).await
     }
 

@@ -56,11 +56,11 @@ fn page(listed: &[(Agent, i64)], next: Option<&str>, account: &Option<String>) -
         .map(|(agent, live)| Row {
             id: agent.id.to_string(),
             cells: vec![
-                html! { a href={ "/agents/" (agent.id) } { (agent.name) } },
+                html! { a id={ "name-" (agent.id) } href={ "/agents/" (agent.id) } { (agent.name) } },
                 html! { (agent.greeting) },
                 if agent.is_active { part::tag("good", "Takes calls") } else { part::tag("", "Switched off") },
                 html! { @if *live > 0 { span.tag.good.live { (words::count(*live, "live call")) } } @else { "None" } },
-                html! { a.button.slim href={ "/agents/" (agent.id) "/try" } { "Try it" span.visually-hidden { ": " (agent.name) } } },
+                html! { a.button.slim href={ "/agents/" (agent.id) "/try" } aria-describedby={ "name-" (agent.id) } { "Try it" } },
             ],
         })
         .collect();

@@ -65,7 +65,7 @@ fn page(call: &Call, agent: &str, key: Option<&str>, may_end: bool) -> Markup {
                 div { dt { "Ended" } dd { (words::when_or(call.ended_at, "Not yet")) } }
                 div { dt { "Billed" } dd {
                     @if let Some(billed) = call.billed_seconds {
-                        (words::length(billed.0))
+                        (words::length(billed.0)) " (" (words::points(billed)) " points)"
                     } @else { (words::length(call.reserved_seconds.0)) " held" }
                 } }
                 div { dt { "Key" } dd { (key.unwrap_or("None: tried from the dashboard")) } }

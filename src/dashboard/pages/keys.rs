@@ -91,7 +91,7 @@ fn list(agent: AgentId, keys: &[KeyView], now: i64) -> Markup {
 }
 
 fn name(key: &Key) -> Markup {
-    html! { (title(key)) br; code.muted { "…" (key.suffix) } }
+    html! { span id={ "name-" (key.id) } { (title(key)) br; code.muted { "…" (key.suffix) } } }
 }
 
 /// How old a key is, with a warning while it can still be used.
@@ -130,12 +130,11 @@ fn state(key: &Key) -> Markup {
 
 fn actions(agent: AgentId, view: &KeyView, rotation: bool) -> Markup {
     let key = &view.key;
-    let of = html! { span.visually-hidden { " key …" (key.suffix) } };
     html! {
         @if key.is_active {
             div.actions {
-                a.button.slim href={ "/agents/" (agent) "/keys/" (key.id) "/rotate" } {
-                    @if rotation { "Go on rotating" } @else { "Rotate" } (of)
+                a.button.slim href={ "/agents/" (agent) "/keys/" (key.id) "/rotate" } aria-describedby={ "name-" (key.id) } {
+                    @if rotation { "Go on rotating" } @else { "Rotate" }
                 }
                 (revoke_button(key, "danger slim"))
             }
@@ -147,8 +146,8 @@ fn actions(agent: AgentId, view: &KeyView, rotation: bool) -> Markup {
 pub fn revoke_button(key: &Key, class: &str) -> Markup {
     html! {
         button class=(class) id={ "revoke-" (key.id) } type="button" data-opens="revoke-key" data-key=(key.id)
-            data-fill-name=(title(key)) data-fill-suffix=(key.suffix) {
-            "Revoke" span.visually-hidden { " key …" (key.suffix) }
+            data-fill-name=(title(key)) data-fill-suffix=(key.suffix) aria-describedby={ "name-" (key.id) } {
+            "Revoke"
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One file per page: what it reads, the plain view it fills, and how that looks.
 //!
-//! A page never changes anything, except those about oneself: [`login`], [`setup`] and [`account`] have
+//! A page never changes anything, except those about oneself: `login`, `setup` and `account` have
 //! plain forms, which work without script. Which objects exist for whom is asked of [`Seen`].
 //!
 //! [`Seen`]: super::seen::Seen
@@ -18,6 +18,7 @@ mod overview;
 mod points;
 mod rotate;
 mod setup;
+mod try_it;
 mod user;
 mod users;
 
@@ -63,6 +64,7 @@ pub fn configure(app: &mut web::ServiceConfig) {
         .route("/look", web::post().to(look))
         .route("/agents", web::get().to(agents::show))
         .route("/agents/{id}", web::get().to(agent::show))
+        .route("/agents/{id}/try", web::get().to(try_it::show))
         .route("/agents/{id}/keys/{key}/rotate", web::get().to(rotate::show))
         .route("/calls", web::get().to(calls::show))
         .route("/calls/{id}", web::get().to(call::show))

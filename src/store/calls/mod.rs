@@ -225,6 +225,74 @@ pub fn live_of_key(conn: &mut Conn, key: KeyId) -> Result<Vec<CallId>, StoreErro
         .load(conn)?)
 }
 
+/// A live call, as a list of what is live needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable)]
+pub struct Ongoing {
+    /// Its id.
+    pub id: CallId,
+    /// Who answers.
+    pub agent_id: AgentId,
+    /// What opened it; `None`: a ticket.
+    pub key_id: Option<KeyId>,
+}
+
+/// The newest calls that have not ended, of one account or of all.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn ongoing(
+    conn: &mut Conn,
+    account: Option<AccountId>,
+    limit: i64,
+) -> Result<Vec<Ongoing>, StoreError> {
+    let mut query = calls::table
+        .filter(calls::ended_at.is_null())
+        .order(calls::id.desc())
+        .limit(limit)
+        .select((calls::id, calls::agent_id, calls::key_id))
+        .into_boxed();
+    if let Some(account) = account {
+        query = query.filter(calls::account_id.eq(account.to_string()));
+    }
+    Ok(query.load(conn)?)
+}
+
+/// The newest call of an account, or of all with `None`, whether it is over or not.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn newest(conn: &mut Conn, account: Option<AccountId>) -> Result<Option<CallId>, StoreError> {
+    let mut query = calls::table
+        .order(calls::id.desc())
+        .limit(1)
+        .select((calls::id, calls::agent_id, calls::key_id))
+        .into_boxed();
+    if let Some(account) = account {
+        query = query.filter(calls::account_id.eq(account.to_string()));
+    }
+    let found: Vec<Ongoing> = query.load(conn)?;
+    Ok(found.first().map(|call| call.id))
+}
+
+/// How many lines of a call's transcript are written, if the call is the account's; of any with
+/// `None`.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn lines_written(
+    conn: &mut Conn,
+    call: CallId,
+    account: Option<AccountId>,
+) -> Result<i64, StoreError> {
+    let lines = transcript_lines::table.inner_join(calls::table);
+    let of_call = lines.filter(transcript_lines::call_id.eq(call.to_string())).into_boxed();
+    let query = match account {
+        Some(account) => of_call.filter(calls::account_id.eq(account.to_string())),
+        None => of_call,
+    };
+    Ok(query.count().get_result(conn)?)
+}
+
 /// How many calls of an agent, or of its whole account, have not ended.
 ///
 /// # Errors

@@ -1,0 +1,60 @@
+//! Admission without a key: a signed-in user tries an agent with a one-time ticket.
+//!
+//! The same rule, the same transaction and the same row as with a key; only what proves the right to
+//! ask differs. A ticket is used up by being shown, whatever the answer is.
+
+use super::{Admitted, NewCall, Refusal, Verdict, facts, open, rule};
+use crate::{
+    agent::profile::Agent,
+    id::{AgentId, UserId},
+    points::Seconds,
+    store::{Conn, Store, StoreError, accounts, agents, tickets},
+};
+
+/// Uses the ticket of this hash up and, if its agent may be called now, starts the call.
+///
+/// # Errors
+/// [`StoreError`] when the database could not be asked within five seconds: nobody is admitted then.
+pub async fn ask_by_ticket(
+    store: &Store,
+    ticket: [u8; 32],
+    user: UserId,
+    call: NewCall,
+) -> Result<Verdict, StoreError> {
+    store
+        .write(move |conn| {
+            let Some(agent) = tickets::take(conn, &ticket, user, call.now_ms)? else {
+                return Ok(Verdict::Refused(Refusal::InvalidTicket, None));
+            };
+            Ok(match decide(conn, agent)? {
+                Ok((agent, reserved)) => {
+                    let admitted: Admitted = open(conn, call, None, agent, reserved)?;
+                    Verdict::Admitted(admitted)
+                }
+                Err(refusal) => Verdict::Refused(refusal, None),
+            })
+        })
+        .await
+}
+
+/// Why the agent cannot be called now, if it cannot: told when a ticket is asked for, since a browser
+/// does not show a page why its WebSocket was refused.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn refusal(conn: &mut Conn, agent: AgentId) -> Result<Option<Refusal>, StoreError> {
+    Ok(decide(conn, agent)?.err())
+}
+
+/// Locks agent and account, in this order, and decides.
+fn decide(
+    conn: &mut Conn,
+    agent: AgentId,
+) -> Result<Result<(Agent, Seconds), Refusal>, StoreError> {
+    let Some(agent) = agents::lock(conn, agent)? else { return Ok(Err(Refusal::AgentDisabled)) };
+    let Some(account) = accounts::lock(conn, agent.account_id)? else {
+        return Ok(Err(Refusal::AgentDisabled));
+    };
+    let facts = facts(conn, (true, true), &agent, &account)?;
+    Ok(rule::decide(&facts).map(|reserved| (agent, reserved)))
+}

@@ -1,0 +1,99 @@
+//! `/agents/{id}/try`: a call from the browser to the agent, by microphone and speaker.
+//!
+//! The page holds no key: its script asks `/api` for a one-time ticket when the call is started. What
+//! happens then stands in `try.js` and the two audio worklets.
+
+use actix_web::web::{Data, Path};
+use maud::{Markup, html};
+
+use super::Context;
+use crate::{
+    agent::profile::Agent,
+    auth::Action,
+    dashboard::{
+        answer::{Answer, Trouble, ok},
+        assets::href,
+        layout::{self, Section},
+        part,
+        seen::Seen,
+    },
+    id::AgentId,
+    store::agents,
+};
+
+/// The page.
+pub async fn show(context: Data<Context>, seen: Seen, id: Path<String>) -> Answer {
+    seen.must(Action::Work)?;
+    let id: AgentId = id.parse().map_err(|_| Trouble::NotFound)?;
+    let agent = context.store.read(move |conn| agents::get(conn, id)).await?;
+    let agent = agent.ok_or(Trouble::NotFound)?;
+    seen.must_see(agent.account_id)?;
+    let title = format!("Try {}", agent.name);
+    Ok(ok(layout::frame(&seen.frame, Section::Agents, &title, &["try.js"], &page(&agent))))
+}
+
+fn page(agent: &Agent) -> Markup {
+    let back = format!("/agents/{}", agent.id);
+    html! {
+        (part::top(Some((&back, &agent.name)), &format!("Try {}", agent.name), &html! {}))
+        div.pair.halves data-try=(agent.id) data-microphone=(href("microphone.js")) data-speaker=(href("speaker.js")) {
+            section.card aria-labelledby="call-title" {
+                h2 #call-title { "Call" }
+                noscript { p.note.careful { "A call from the browser needs JavaScript." } }
+                div.line-up {
+                    p.figure role="status" data-part="state" { "Ready" }
+                    p.muted aria-label="Length of the call" role="timer" data-part="time" { "0:00" }
+                }
+                p role="status" data-part="heard" {}
+                p.wrong role="alert" data-part="wrong" {}
+                div.actions {
+                    button.main type="button" data-part="start" { "Start call" }
+                    button.danger type="button" data-part="end" hidden { "End call" }
+                    span data-part="after" {}
+                }
+                label.level { span { "You" } meter aria-label="You, how loud" min="0" max="1" value="0" data-part="own" {} }
+                label.level { span { "Agent" } meter aria-label="Agent, how loud" min="0" max="1" value="0" data-part="agent" {} }
+                label.check { input type="checkbox" data-part="tone"; span { "Use a test tone instead of the microphone" } }
+                p.hint {
+                    "Your browser asks for the microphone first. A call from here uses points like any other. "
+                    "With headphones the agent does not hear itself."
+                }
+            }
+            section.card aria-labelledby="talk-title" {
+                h2 #talk-title { "Transcript" }
+                div role="log" aria-labelledby="talk-title" { ol.talk data-part="talk" {} }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{agent::profile::Engine, id::AccountId};
+
+    #[test]
+    fn the_page_knows_its_agent_and_no_secret() {
+        let agent = Agent {
+            id: AgentId::new(),
+            account_id: AccountId::new(),
+            name: "<Desk>".to_owned(),
+            engine: Engine::Echo,
+            greeting: "Hi.".to_owned(),
+            closing_phrase: "Bye.".to_owned(),
+            system_prompt: None,
+            language: "en".to_owned(),
+            voice: None,
+            max_turns: None,
+            max_duration_seconds: 60,
+            silence_timeout_seconds: 30,
+            max_concurrent_calls: None,
+            is_active: true,
+            created_at: 0,
+        };
+        let html = page(&agent).into_string();
+        assert!(html.contains(&format!("data-try=\"{}\"", agent.id)));
+        assert!(html.contains("Try &lt;Desk&gt;") && !html.contains("<Desk>"));
+        assert!(!html.contains("sk_live_") && !html.contains("/try/"));
+    }
+}
