@@ -52,6 +52,9 @@ pub async fn voice(
     if let Some(key_id) = voice.registry.is_revoked(&hash) {
         return turn_away(&voice, &request, Code::KeyRevoked, Some(key_id));
     }
+    if voice.store.knows_no_key(&hash) {
+        return turn_away(&voice, &request, Code::InvalidKey, None);
+    }
     let handshake = handshake::judge(request.method(), request.version(), request.headers());
     let draining = voice.registry.is_draining();
     let admit = matches!(handshake, Handshake::Good { .. }) && !draining;
