@@ -27,7 +27,7 @@ use crate::{
     agent::profile::Agent,
     call::{CallPlan, EndReason, Event, Finished, Input, Machine, Output, Reserve},
     dialect::{
-        detect::{Detector, First, Verdict},
+        detect::{Detector, First, Hints, Subprotocol, Verdict},
         native::{self, Command},
         reassembly::{Assembled, Fragment, Reassembly},
     },
@@ -97,7 +97,9 @@ impl VoiceSession {
         // From here on this session settles the call, at the latest when it is dropped.
         admitted.claim.take();
         let now = voice.clock.now();
-        let detector = Detector::new(now, native);
+        let subprotocol = native.then_some(Subprotocol::Native);
+        let hints = Hints { subprotocol, ..Hints::default() };
+        let detector = Detector::new(now, hints, None);
         Self {
             voice,
             agent: admitted.agent,
@@ -209,7 +211,7 @@ impl VoiceSession {
             match detector.judge(now, first) {
                 Verdict::Undecided => self.arm(now, ctx),
                 Verdict::Native => self.begin(now, ctx),
-                Verdict::Hostile => {
+                Verdict::Hostile | Verdict::Recognised(_) | Verdict::Mismatch { .. } => {
                     self.span.in_scope(|| tracing::info!("unrecognised media protocol"));
                     self.watch.finish(EndReason::Error, Duration::ZERO, now);
                     self.close(CloseCode::Policy, "unrecognised media protocol", now, ctx);
