@@ -121,7 +121,8 @@ fn json(frame: &ServerFrame<'_>) -> String {
     serde_json::to_string(frame).expect("text and plain enums always serialise")
 }
 
-fn digit(text: &str) -> Option<char> {
+/// A key of a telephone, as every dialect writes it.
+pub(super) fn digit(text: &str) -> Option<char> {
     let mut characters = text.chars();
     let digit = characters.next()?.to_ascii_uppercase();
     let known = matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D');

@@ -28,8 +28,8 @@ use crate::{
     agent::profile::Agent,
     call::{EndReason, Event, Finished, Input, Output, Reserve},
     dialect::{
-        Caller, Dialect, Frame, Heard, Say,
-        detect::{Detector, First, Verdict},
+        Caller, Dialect, Frame, Heard, Name, Recognised, Say,
+        detect::{Detector, First, Hints, Verdict},
         native::Native,
         reassembly::{Assembled, Fragment, Reassembly},
     },
@@ -78,14 +78,13 @@ enum Phase {
 }
 
 impl VoiceSession {
-    /// The session of a call that has just been admitted. `native`: the client declared our
-    /// subprotocol, so that there is nothing to detect.
+    /// The session of a call that has just been admitted; `hints` is what its handshake told.
     pub fn new(
         voice: Arc<Voice>,
         admitted: Admitted,
         watch: Arc<Watch>,
         violation: Found,
-        native: bool,
+        hints: Hints,
     ) -> Self {
         let span = tracing::info_span!(
             "call",
@@ -99,7 +98,7 @@ impl VoiceSession {
         // From here on this session settles the call, at the latest when it is dropped.
         admitted.claim.take();
         let now = voice.clock.now();
-        let detector = Detector::new(now, native);
+        let detector = Detector::new(now, hints, None);
         Self {
             voice,
             agent: admitted.agent,
@@ -216,14 +215,50 @@ impl VoiceSession {
             match detector.judge(now, first) {
                 Verdict::Undecided => self.arm(now, ctx),
                 Verdict::Native => self.begin(Box::new(Native), Caller::default(), now, ctx),
-                Verdict::Hostile => {
-                    self.span.in_scope(|| tracing::info!("unrecognised media protocol"));
-                    self.watch.finish(EndReason::Error, Duration::ZERO, now);
-                    self.close(CloseCode::Policy, "unrecognised media protocol", now, ctx);
+                Verdict::Recognised(recognised) => {
+                    self.recognised(*recognised, now, ctx);
+                    // What showed it has been read.
+                    return false;
                 }
+                Verdict::Mismatch { expected, found } => self.mismatch(expected, found, now, ctx),
+                Verdict::Hostile => self.turn_away("unrecognised media protocol", now, ctx),
             }
         }
         matches!(self.phase, Phase::Talking(_))
+    }
+
+    /// A telephony provider is recognised, whether or not it can be served.
+    fn recognised(
+        &mut self,
+        recognised: Recognised,
+        now: Duration,
+        ctx: &mut <Self as Actor>::Context,
+    ) {
+        let Recognised { dialect, caller, unserved } = recognised;
+        self.begin(dialect, caller, now, ctx);
+        if let Some(message) = unserved {
+            self.span.in_scope(|| tracing::warn!(message, "the call cannot be served"));
+            self.feed(Input::Fault { code: "unserved_media", message }, ctx);
+        }
+    }
+
+    /// The agent is pinned to another dialect: an error that names both.
+    fn mismatch(
+        &mut self,
+        expected: Name,
+        found: Name,
+        now: Duration,
+        ctx: &mut <Self as Actor>::Context,
+    ) {
+        let (expected, found) = (expected.as_str(), found.as_str());
+        self.turn_away(&format!("this agent speaks {expected}, the peer {found}"), now, ctx);
+    }
+
+    /// The peer makes no sense here: it is told why, and charged nothing.
+    fn turn_away(&mut self, why: &str, now: Duration, ctx: &mut <Self as Actor>::Context) {
+        self.span.in_scope(|| tracing::info!(why, "turned away before the call began"));
+        self.watch.finish(EndReason::Error, Duration::ZERO, now);
+        self.close(CloseCode::Policy, why, now, ctx);
     }
 
     /// The dialect is recognised: the talk time, and so the charge, begins.
