@@ -230,6 +230,8 @@ impl VoiceSession {
             dialect: native::NAME,
             from: None,
             to: None,
+            provider_call_id: None,
+            custom_parameters: std::collections::BTreeMap::new(),
         });
         self.span.in_scope(|| tracing::info!(dialect = native::NAME, "call begins"));
         ctx.text(native::encode_call_start(call_id));
