@@ -98,7 +98,7 @@ impl VoiceSession {
         // From here on this session settles the call, at the latest when it is dropped.
         admitted.claim.take();
         let now = voice.clock.now();
-        let detector = Detector::new(now, hints, None);
+        let detector = Detector::new(now, hints, admitted.agent.dialect);
         Self {
             voice,
             agent: admitted.agent,
@@ -278,6 +278,8 @@ impl VoiceSession {
             dialect,
             from: caller.from,
             to: caller.to,
+            provider_call_id: caller.provider_call_id,
+            custom_parameters: caller.params,
         });
         self.span.in_scope(|| tracing::info!(dialect, "call begins"));
         let mut talk = Box::new(Talk::begin(&self.agent, self.reserved, wire, now));
