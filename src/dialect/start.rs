@@ -50,6 +50,11 @@ impl Start {
         text_of(self.message.get(key)).is_some()
     }
 
+    /// What stands beside `start` under this key.
+    pub fn beside(&self, key: &str) -> Option<&Value> {
+        self.message.get(key)
+    }
+
     /// Whether the `start` in it has one of these keys, with something in it.
     pub fn has(&self, keys: &[&str]) -> bool {
         self.text(keys).is_some()
