@@ -19,7 +19,7 @@ use super::{
     hints::Hints,
     json::Text,
     native,
-    start::{UNSERVED_CODEC, UNSERVED_RATE},
+    start::{UNSERVED_CODEC, UNSERVED_RATE, text_of},
 };
 use crate::{audio::format::Format, call::Event};
 
@@ -52,14 +52,13 @@ fn plain(fields: &str) -> Map<String, Value> {
 /// The channel's format. The first releases do not tell it: then the length of 20 ms does, as far as
 /// mu-law and A-law, which have the same, let it; mu-law is the usual one.
 fn served(head: &Map<String, Value>) -> Result<Format, &'static str> {
-    let Some(name) = head.get("format").and_then(Value::as_str).filter(|name| !name.is_empty())
-    else {
+    let Some(name) = text_of(head.get("format")) else {
         return match head.get("optimal_frame_size").and_then(number) {
             None | Some(160) => Ok(Format::PCMU),
             Some(bytes) => Format::pcm(bytes.saturating_mul(25)).ok_or(UNSERVED_CODEC),
         };
     };
-    match (name, name.strip_prefix("slin")) {
+    match (&*name, name.strip_prefix("slin")) {
         ("ulaw", _) => Ok(Format::PCMU),
         ("alaw", _) => Ok(Format::PCMA),
         (_, Some("")) => Format::pcm(8_000).ok_or(UNSERVED_RATE),
@@ -86,10 +85,10 @@ fn caller(head: &Map<String, Value>, query: &str) -> Caller {
     for (name, value) in variables.into_iter().flatten() {
         caller.json_param(name, value);
     }
-    let text = |key| head.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let id = ["channel_id", "connection_id", "channel"].into_iter().find_map(text);
+    let id = ["channel_id", "connection_id", "channel"].into_iter();
+    let id = id.map(|key| text_of(head.get(key))).find_map(|id| Some(Caller::cut(&id?)));
     let (from, to) = (queried(query, "from"), queried(query, "to"));
-    let provider_call_id = queried(query, "call_id").or_else(|| id.map(Caller::cut));
+    let provider_call_id = queried(query, "call_id").or(id);
     Caller { from, to, provider_call_id, ..caller }
 }
 

@@ -18,7 +18,7 @@ use super::{
     hints::Hints,
     json::{Lenient, Text},
     native,
-    start::UNSERVED_RATE,
+    start::{UNSERVED_RATE, text_of},
 };
 use crate::{audio::format::Format, call::Event};
 
@@ -87,11 +87,11 @@ pub(super) fn begin(head: &str, _: &Hints) -> Option<Recognised> {
 
 /// Who calls whom is told; metadata is merged into the message, customer data stands in it.
 fn caller(head: &Map<String, Value>) -> Caller {
-    let text = |key| head.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text = |key| text_of(head.get(key)).map(|text| Caller::cut(&text));
     let mut caller = Caller {
-        from: text("from").map(Caller::cut),
-        to: text("to").map(Caller::cut),
-        provider_call_id: text("callSid").map(Caller::cut),
+        from: text("from"),
+        to: text("to"),
+        provider_call_id: text("callSid"),
         ..Caller::default()
     };
     let metadata = head.iter().filter(|(name, _)| !TECHNICAL.contains(&name.as_str()));

@@ -146,7 +146,7 @@ impl Start {
 }
 
 /// A text or a number as text; nothing for what is empty or of another kind.
-fn text_of(value: Option<&Value>) -> Option<Cow<'_, str>> {
+pub(super) fn text_of(value: Option<&Value>) -> Option<Cow<'_, str>> {
     match value? {
         Value::String(text) if !text.is_empty() => Some(text.into()),
         Value::Number(number) => Some(number.to_string().into()),
