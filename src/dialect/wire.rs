@@ -12,6 +12,7 @@ use bytestring::ByteString;
 use serde_json::Value;
 
 use super::Name;
+pub use crate::call::Tag;
 use crate::{audio::format::Format, call::Event, id::CallId};
 
 /// One peer's wire.
@@ -125,16 +126,8 @@ impl Frame {
 /// Frames to be sent, in order. One is kept for the whole call, so that it does not allocate.
 pub type Frames = Vec<Frame>;
 
-/// A mark's name on the wire: `g<generation>-<number>`. A clear begins a new generation, so that a
-/// mark that comes back because of it is not taken for played.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Tag {
-    /// Counts the clears of the call.
-    pub generation: u32,
-    /// Counts the marks of the call.
-    pub number: u32,
-}
-
+// A mark's name on the wire: `g<generation>-<number>`, ASCII and short. A clear begins a new
+// generation, so that a mark that comes back because of it is not taken for played.
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "g{}-{}", self.generation, self.number)
