@@ -25,6 +25,7 @@ use super::{
 use crate::{
     admission::Admitted,
     agent::profile::Agent,
+    audio::format::Format,
     call::{CallPlan, EndReason, Event, Finished, Input, Machine, Output, Reserve},
     dialect::{
         detect::{Detector, First, Verdict},
@@ -259,12 +260,14 @@ impl VoiceSession {
         ctx: &mut <Self as Actor>::Context,
     ) {
         let (language, voice) = (&self.agent.language, self.agent.voice.as_deref());
-        if let Some(speech) = self.voice.speaker.cached(&text, language, voice) {
+        if let Some(speech) = self.voice.speaker.cached(&text, language, voice, Format::NATIVE) {
             return self.feed(input(speech), ctx);
         }
         let (speaker, agent) = (self.voice.speaker.clone(), self.agent.clone());
-        let rendering =
-            async move { speaker.speech(&text, &agent.language, agent.voice.as_deref()).await };
+        let rendering = async move {
+            let voice = agent.voice.as_deref();
+            speaker.speech(&text, &agent.language, voice, Format::NATIVE).await
+        };
         ctx.spawn(wrap_future(rendering).map(move |speech, session: &mut Self, ctx| {
             session.feed(input(speech), ctx);
         }));
