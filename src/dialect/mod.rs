@@ -6,7 +6,8 @@
 //! pieces, [`native`] is UpVoot's own.
 //!
 //! A provider is one file, and its opening words are a line in `opening`. Most carry audio in JSON as
-//! Twilio began it: `media_streams` is the one codec of that family, with a flavour for each.
+//! Twilio began it: `media_streams` is the one codec of that family, with a flavour for each. Plivo and
+//! Vobiz share another; the rest speak binary frames.
 
 pub mod detect;
 mod hints;
@@ -31,6 +32,7 @@ pub mod reassembly;
 pub mod wire;
 mod arena;
 mod byte_order;
+mod chunks;
 mod json;
 mod payload;
 mod reorder;

@@ -50,6 +50,11 @@ impl Start {
         text_of(self.message.get(key)).is_some()
     }
 
+    /// What stands beside `start` under this key.
+    pub fn beside(&self, key: &str) -> Option<&Value> {
+        self.message.get(key)
+    }
+
     /// Whether the `start` in it has one of these keys, with something in it.
     pub fn has(&self, keys: &[&str]) -> bool {
         self.text(keys).is_some()
@@ -141,7 +146,7 @@ impl Start {
 }
 
 /// A text or a number as text; nothing for what is empty or of another kind.
-fn text_of(value: Option<&Value>) -> Option<Cow<'_, str>> {
+pub(super) fn text_of(value: Option<&Value>) -> Option<Cow<'_, str>> {
     match value? {
         Value::String(text) if !text.is_empty() => Some(text.into()),
         Value::Number(number) => Some(number.to_string().into()),
