@@ -14,6 +14,7 @@ mod first_run;
 mod keyboard;
 mod keys;
 mod live;
+mod relay;
 #[path = "../support/mod.rs"]
 mod support;
 mod trying;
