@@ -17,6 +17,7 @@ mod live;
 #[path = "../support/openid.rs"]
 mod openid;
 mod single_sign_on;
+mod relay;
 #[path = "../support/mod.rs"]
 mod support;
 mod trying;

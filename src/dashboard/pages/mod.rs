@@ -8,6 +8,7 @@
 mod account;
 mod accounts;
 mod agent;
+mod agent_form;
 mod agents;
 mod audit;
 mod call;
