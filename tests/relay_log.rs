@@ -42,6 +42,7 @@ async fn a_secret_is_in_the_header_and_nowhere_else() {
     let writer = log.clone();
     tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
+        .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish()
         .init();

@@ -22,7 +22,13 @@ use tokio_rustls::TlsConnector;
 use tokio_tungstenite::{WebSocketStream, tungstenite::handshake::client::generate_key};
 use zeroize::Zeroizing;
 
-use super::{Gone, Target, address::Host, budget::Budget, metered::Metered, network::Reach};
+use super::{
+    Gone, Target,
+    address::Host,
+    budget::Budget,
+    metered::{Metered, Unfinished},
+    network::Reach,
+};
 use crate::agent::ws::{self, Answer, BadAnswer, SUBPROTOCOL, Wire};
 
 /// An open line to a bot.
@@ -40,7 +46,11 @@ const SEND_BUFFER: u32 = 32 * 1024;
 const BYTES: Budget = Budget::new(1024 * 1024, 4 * 1024 * 1024);
 
 /// Opens the line; the caller limits the time it takes.
-pub(super) async fn dial(target: &Target, reach: &Reach) -> Result<Socket, Gone> {
+pub(super) async fn dial(
+    target: &Target,
+    reach: &Reach,
+    unfinished: Unfinished,
+) -> Result<Socket, Gone> {
     let tcp = connect(target, reach).await?;
     let wire: Box<dyn Wire> = if target.url.secure {
         let connecting = TlsConnector::from(ws::tls()).connect(target.url.server_name(), tcp);
@@ -48,7 +58,7 @@ pub(super) async fn dial(target: &Target, reach: &Reach) -> Result<Socket, Gone>
     } else {
         Box::new(tcp)
     };
-    upgrade(target, wire).await
+    upgrade(target, wire, unfinished).await
 }
 
 async fn connect(target: &Target, reach: &Reach) -> Result<TcpStream, Gone> {
@@ -95,7 +105,11 @@ async fn look_up(target: &Target) -> Result<Vec<SocketAddr>, Gone> {
     found.map_err(|error| failed(Gone::Unreachable, &error))
 }
 
-async fn upgrade(target: &Target, mut wire: Box<dyn Wire>) -> Result<Socket, Gone> {
+async fn upgrade(
+    target: &Target,
+    mut wire: Box<dyn Wire>,
+    unfinished: Unfinished,
+) -> Result<Socket, Gone> {
     let nonce = generate_key();
     let request = request(target, &nonce)?;
     // A bot that answers before it has read everything may close early: its answer counts.
@@ -108,7 +122,7 @@ async fn upgrade(target: &Target, mut wire: Box<dyn Wire>) -> Result<Socket, Gon
         return Err(Gone::Rejected(answer.status));
     }
     answer.agrees(&nonce, &[SUBPROTOCOL]).map_err(no_answer)?;
-    Ok(ws::adopt(Metered::new(wire, BYTES), answer.tail).await)
+    Ok(ws::adopt(Metered::new(wire, BYTES, unfinished), answer.tail).await)
 }
 
 /// The request for the upgrade. It may hold a secret.

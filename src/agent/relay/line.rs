@@ -5,6 +5,7 @@
 //! about; [`super::wire`] knows what frames mean, [`super::queue`] what waits to be sent.
 
 use std::{
+    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -32,8 +33,8 @@ use tokio_tungstenite::{
 };
 
 use super::{
-    FromBot, Gone, Mailbox, Opening, Target, ToBot, budget::Budget, dial::dial, network::Reach,
-    queue::Item, wire,
+    FromBot, Gone, Mailbox, Opening, Target, ToBot, budget::Budget, dial::dial,
+    metered::Unfinished, network::Reach, queue::Item, wire,
 };
 
 /// Messages a second that are taken of a bot, and at once: two minutes of 20 ms frames.
@@ -77,23 +78,25 @@ pub(super) struct Line {
 impl Line {
     pub(super) async fn run(mut self) {
         let limits = Limits::of(&self.target);
-        let dialling = timeout(self.target.connect_within, dial(&self.target, &self.reach));
+        let unfinished = Unfinished::default();
+        let dialling = dial(&self.target, &self.reach, unfinished.clone());
+        let dialling = timeout(self.target.connect_within, dialling);
         let dialled = tokio::select! {
             _ = &mut self.hung_up => return,
             dialled = dialling => dialled.unwrap_or(Err(Gone::Timeout)),
         };
         match dialled {
-            Ok(socket) => self.talk(socket, limits).await,
+            Ok(socket) => self.talk(socket, unfinished, limits).await,
             Err(gone) => self.tell_last(gone).await,
         }
     }
 
-    async fn talk<W>(&mut self, socket: WebSocketStream<W>, limits: Limits)
+    async fn talk<W>(mut self, socket: WebSocketStream<W>, unfinished: Unfinished, limits: Limits)
     where
         W: AsyncRead + AsyncWrite + Unpin,
     {
         let (mut sink, mut stream) = socket.split();
-        let pulse = Pulse::default();
+        let pulse = Pulse { unfinished, ..Pulse::default() };
         let mailbox = Arc::clone(&self.mailbox);
         let talking = async {
             let start = wire::call_start(&self.opening);
@@ -104,21 +107,26 @@ impl Line {
                 end = speak(&mut sink, &mailbox, &pulse, limits) => end,
             }
         };
-        let end = tokio::select! {
-            _ = &mut self.hung_up => End::over(),
-            end = talking => end.unwrap_or_else(|end| end),
+        let (end, heard) = tokio::select! {
+            _ = &mut self.hung_up => (End::over(), false),
+            end = talking => (end.unwrap_or_else(|end| end), true),
         };
         let dropped = mailbox.dropped();
         if dropped > 0 {
             let id = self.opening.call_id;
             tracing::warn!(call.id = %id, dropped, "a bot was too slow for some of the sound");
         }
-        // The bot's goodbye is not waited for by those who want to know.
-        join(self.tell_last(end.gone), farewell(sink, stream, end.close, limits.farewell)).await;
+        // Who wants to know how it ended does not wait for the bot's goodbye.
+        let telling = async {
+            if heard {
+                self.tell_last(end.gone).await;
+            }
+        };
+        join(telling, farewell(sink, stream, end.close, limits.farewell)).await;
     }
 
-    /// Tells the last thing, if somebody is there to hear it.
-    async fn tell_last(&mut self, gone: Gone) {
+    /// Tells the last thing, if somebody is there to hear it, and that it was the last.
+    async fn tell_last(mut self, gone: Gone) {
         let id = self.opening.call_id;
         tracing::debug!(call.id = %id, code = gone.code(), "a bot is gone");
         tokio::select! {
@@ -152,12 +160,14 @@ impl End {
     }
 
     fn fault(error: &tungstenite::Error) -> Self {
-        use tungstenite::Error::{Capacity, Protocol, Utf8};
+        use tungstenite::Error::{Capacity, Io, Protocol, Utf8};
         let close = match error {
             Capacity(_) => CloseCode::Size,
             Utf8(_) => CloseCode::Invalid,
             Protocol(ProtocolError::ResetWithoutClosingHandshake) => return Self::closed(None),
             Protocol(_) => CloseCode::Protocol,
+            // A message without an end, or broken TLS.
+            Io(error) if error.kind() == io::ErrorKind::InvalidData => CloseCode::Protocol,
             _ => return Self::closed(None),
         };
         Self { gone: Gone::Protocol, close: Some(close) }
@@ -171,6 +181,8 @@ struct Pulse {
     felt: AtomicBool,
     /// We are not listening at the moment.
     deaf: AtomicBool,
+    /// Counts what is sent without making a message.
+    unfinished: Unfinished,
 }
 
 impl Pulse {
@@ -214,6 +226,7 @@ async fn listen<W: AsyncRead + AsyncWrite + Unpin>(
     loop {
         let Some(message) = next else { return Ok(End::closed(None)) };
         pulse.feel();
+        pulse.unfinished.finished();
         match message.map_err(|error| End::fault(&error))? {
             Message::Binary(frame) => {
                 for piece in samples.pieces(frame) {

@@ -1,11 +1,17 @@
 //! A connection that reads no more than a [`Budget`] allows, whatever the other side sends.
 //!
-//! It counts bytes below the WebSocket, so that frames that never make a message count as well. When
-//! the budget is spent it does not read, and TCP tells the other side to wait.
+//! It counts bytes below the WebSocket, so that frames that never make a message count as well; when
+//! they go on for too long, the connection fails, since each of them costs more than its bytes. When
+//! the budget is spent it does not read, and TCP tells the other side to wait. And it reads in
+//! slices: between them the thread's other calls have their turn, however much there is to read.
 
 use std::{
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -15,19 +21,44 @@ use tokio::{
 };
 
 use super::budget::Budget;
+use crate::agent::ws::LONGEST_MESSAGE;
+
+/// Bytes that are read before others have their turn.
+const SLICE: usize = 16 * 1024;
+
+/// Bytes that one message may take on the wire, with the headers of all its pieces.
+const MOST_UNFINISHED: usize = 2 * LONGEST_MESSAGE;
+
+/// Bytes that were read since the last message; whoever gets a message says so.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Unfinished(Arc<AtomicUsize>);
+
+impl Unfinished {
+    /// A message has come.
+    pub(super) fn finished(&self) {
+        self.0.store(0, Relaxed);
+    }
+
+    fn read(&self, bytes: usize) -> usize {
+        self.0.fetch_add(bytes, Relaxed) + bytes
+    }
+}
 
 /// Reads within a budget; writes as it pleases.
 pub(super) struct Metered<W> {
     wire: W,
     budget: Budget,
+    /// Bytes that were read since others had their turn.
+    slice: usize,
+    unfinished: Unfinished,
     began: Instant,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl<W> Metered<W> {
     /// The budget's unit is a byte.
-    pub(super) fn new(wire: W, budget: Budget) -> Self {
-        Self { wire, budget, began: Instant::now(), pause: None }
+    pub(super) fn new(wire: W, budget: Budget, unfinished: Unfinished) -> Self {
+        Self { wire, budget, slice: 0, unfinished, began: Instant::now(), pause: None }
     }
 }
 
@@ -41,10 +72,24 @@ impl<W: AsyncRead + Unpin> AsyncRead for Metered<W> {
             ready!(pause.as_mut().poll(cx));
             self.pause = None;
         }
+        if self.slice >= SLICE {
+            self.slice = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.wire).poll_read(cx, buf))?;
+        let polled = Pin::new(&mut self.wire).poll_read(cx, buf);
+        if polled.is_pending() {
+            self.slice = 0;
+        }
+        ready!(polled)?;
+        let read = buf.filled().len() - before;
+        self.slice += read;
+        if self.unfinished.read(read) > MOST_UNFINISHED {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
         let now = self.began.elapsed();
-        let wait = self.budget.spend(now, buf.filled().len() - before);
+        let wait = self.budget.spend(now, read);
         if !wait.is_zero() {
             self.pause = Some(Box::pin(sleep(wait)));
         }

@@ -35,7 +35,7 @@ async fn call(limits: Limits, pipe: usize) -> (Call, Bot) {
     let (tell, events) = mpsc::channel(2);
     let (hang_up, hung_up) = oneshot::channel();
     let mailbox = Arc::<Mailbox>::default();
-    let mut line = Line {
+    let line = Line {
         target: Target {
             url: "ws://localhost/".parse().unwrap(),
             secret: None,
@@ -58,7 +58,7 @@ async fn call(limits: Limits, pipe: usize) -> (Call, Bot) {
     };
     let line = tokio::spawn(async move {
         let socket = adopt(ours, Vec::new()).await;
-        line.talk(socket, limits).await;
+        line.talk(socket, Unfinished::default(), limits).await;
     });
     let bot = WebSocketStream::from_raw_socket(theirs, Role::Server, None).await;
     (Call { mailbox, events, _hang_up: hang_up, line }, bot)
