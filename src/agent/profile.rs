@@ -1,6 +1,6 @@
 //! An agent as an operator configures it: what the store keeps and a call is started with.
 
-pub use super::relay_url::RelayUrl;
+pub use super::relay::RelayUrl;
 
 use super::secret::SecretName;
 use crate::{

@@ -14,10 +14,12 @@ use actix::{
 use actix_http::ws::Item;
 use actix_web_actors::ws::{CloseCode, CloseReason, Message, ProtocolError, WebsocketContext};
 use bytes::Bytes;
+use futures_util::stream;
+use tokio::sync::mpsc::Receiver;
 use tracing::Span;
 
 use super::{
-    Voice,
+    Voice, bot,
     faults::{self, Fault},
     frames::Found,
     talk::{self, Talk},
@@ -25,7 +27,10 @@ use super::{
 };
 use crate::{
     admission::Admitted,
-    agent::profile::Agent,
+    agent::{
+        profile::{Agent, Engine},
+        relay::FromBot,
+    },
     call::{EndReason, Event, Finished, Input, Output, Reserve},
     dialect::{
         Caller, Dialect, Frame, Heard, Name, Recognised, Say,
@@ -272,6 +277,7 @@ impl VoiceSession {
         let (call_id, dialect) = (self.watch.call_id, wire.name().as_str());
         self.watch.talk_begins(now);
         self.watch.line.state(State::Greeting);
+        let bot = self.call_bot(&caller, wire.as_ref());
         self.voice.ledger.recognised(ledger::Recognised {
             call_id,
             talk_started_ms: self.voice.clock.stamp_ms(now),
@@ -284,24 +290,43 @@ impl VoiceSession {
         self.span.in_scope(|| tracing::info!(dialect, "call begins"));
         let mut talk = Box::new(Talk::begin(&self.agent, self.reserved, wire, now));
         talk.say(Say::Begin(call_id));
+        match bot {
+            None => {}
+            Some(Ok((bot, events))) => {
+                talk.answered_by(bot);
+                ctx.add_stream(stream::unfold(events, next_event));
+            }
+            Some(Err(gone)) => talk.handle(now, Input::Agent(gone)),
+        }
         self.phase = Phase::Talking(talk);
         if let Some(by) = self.drain_by {
             self.feed(Input::DrainBy(by), ctx);
         }
         self.speak(self.agent.closing_phrase.clone(), Input::Closing, ctx);
+        self.speak(talk::apology(&self.agent).to_owned(), Input::Apology, ctx);
         self.speak(self.agent.greeting.clone(), Input::Greeting, ctx);
         // Also if neither has been rendered yet: the call's clocks run from here.
         self.carry_out(now, ctx);
     }
 
-    /// Hands the machine the speech of a text: at once if it has been rendered before, else when it
-    /// is there.
+    /// Calls the agent's bot, if a bot is what answers.
+    fn call_bot(&self, caller: &Caller, wire: &dyn Dialect) -> Option<bot::Called> {
+        let relay = self.agent.relay.as_ref().filter(|_| self.agent.engine == Engine::Relay)?;
+        let line = bot::Line { call_id: self.watch.call_id, caller, wire };
+        Some(bot::call(&self.agent, relay, line, &self.voice.relay_networks))
+    }
+
+    /// Hands the machine the speech of a text, if there is one: at once if it has been rendered before,
+    /// else when it is there.
     fn speak(
         &mut self,
         text: String,
         input: fn(Bytes) -> Input,
         ctx: &mut <Self as Actor>::Context,
     ) {
+        if text.is_empty() {
+            return;
+        }
         let Phase::Talking(talk) = &self.phase else { return };
         let format = talk.format();
         let (language, voice) = (&self.agent.language, self.agent.voice.as_deref());
@@ -486,6 +511,22 @@ impl StreamHandler<Result<Message, ProtocolError>> for VoiceSession {
     }
 }
 
+impl StreamHandler<FromBot> for VoiceSession {
+    fn handle(&mut self, event: FromBot, ctx: &mut Self::Context) {
+        let now = self.now();
+        if let FromBot::Gone(gone) = &event {
+            self.span.in_scope(|| tracing::info!(why = gone.code(), "the bot is gone"));
+        }
+        if let Phase::Talking(talk) = &mut self.phase {
+            talk.bot_does(now, event);
+        }
+        self.carry_out(now, ctx);
+    }
+
+    /// The call goes on without its bot: what becomes of it is for the machine to say.
+    fn finished(&mut self, _: &mut Self::Context) {}
+}
+
 impl Handler<Control> for VoiceSession {
     type Result = ();
 
@@ -510,6 +551,12 @@ impl Drop for VoiceSession {
         self.watch.lost(self.voice.clock.now());
         self.voice.registry.unregister(self.watch.call_id);
     }
+}
+
+/// The bot's next event, for the actor's stream of them.
+async fn next_event(mut events: Receiver<FromBot>) -> Option<(FromBot, Receiver<FromBot>)> {
+    let event = events.recv().await?;
+    Some((event, events))
 }
 
 /// Sends the frames that wait.

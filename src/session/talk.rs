@@ -5,8 +5,12 @@
 
 use std::time::Duration;
 
+use super::bot::Bot;
 use crate::{
-    agent::profile::Agent,
+    agent::{
+        profile::{self, Agent},
+        relay::FromBot,
+    },
     audio::format::Format,
     call::{CallPlan, Engine, Input, Machine, Output},
     dialect::{Dialect, Frame, Frames, Heard, Say},
@@ -17,6 +21,8 @@ use crate::{
 pub struct Talk {
     machine: Machine,
     wire: Box<dyn Dialect>,
+    /// Who answers, if it is not the machine itself.
+    bot: Option<Bot>,
     /// Frames that wait to be sent; empty between two inputs, and kept for its memory.
     frames: Frames,
 }
@@ -26,19 +32,35 @@ impl Talk {
     pub fn begin(agent: &Agent, reserved: Seconds, wire: Box<dyn Dialect>, now: Duration) -> Self {
         let manners = wire.manners();
         let plan = CallPlan {
-            engine: Engine::Echo,
+            engine: match agent.engine {
+                profile::Engine::Echo => Engine::Echo,
+                profile::Engine::Relay => Engine::Outside,
+            },
             format: wire.format(),
             ahead: manners.ahead,
             marks: manners.marks,
-            greeting: Some(agent.greeting.clone()),
+            greeting: Some(agent.greeting.clone()).filter(|greeting| !greeting.is_empty()),
             closing: agent.closing_phrase.clone(),
-            apology: String::new(),
-            max_turns: None,
+            apology: apology(agent).to_owned(),
+            max_turns: agent.max_turns.and_then(|turns| u32::try_from(turns).ok()),
             max_duration: seconds(agent.max_duration_seconds),
             silence_timeout: seconds(agent.silence_timeout_seconds),
             reserved,
         };
-        Self { machine: Machine::start(plan, now), wire, frames: Frames::new() }
+        Self { machine: Machine::start(plan, now), wire, bot: None, frames: Frames::new() }
+    }
+
+    /// The bot that answers has been called.
+    pub fn answered_by(&mut self, bot: Bot) {
+        self.bot = Some(bot);
+    }
+
+    /// The bot does something.
+    pub fn bot_does(&mut self, now: Duration, event: FromBot) {
+        let Self { machine, bot, .. } = self;
+        if let Some(bot) = bot {
+            bot.inputs(event, |input| machine.handle(now, Input::Agent(input)));
+        }
     }
 
     /// The wire.
@@ -58,6 +80,9 @@ impl Talk {
 
     /// Feeds the machine.
     pub fn handle(&mut self, now: Duration, input: Input) {
+        if let (Input::Audio(sound), Some(bot)) = (&input, &mut self.bot) {
+            bot.hear(sound);
+        }
         self.machine.handle(now, input);
     }
 
@@ -76,8 +101,18 @@ impl Talk {
             Output::Clear => self.wire.say(Say::Clear, &mut self.frames),
             Output::Mark(tag) => self.wire.say(Say::Mark(*tag), &mut self.frames),
             Output::Tone(digit) => self.wire.say(Say::Dtmf(*digit), &mut self.frames),
-            Output::Finished(_) => self.wire.say(Say::HangUp, &mut self.frames),
-            Output::Line(_) | Output::Extend | Output::ToAgent(_) => {}
+            Output::Finished(finished) => {
+                self.wire.say(Say::HangUp, &mut self.frames);
+                if let Some(bot) = self.bot.take() {
+                    bot.end(finished.reason);
+                }
+            }
+            Output::ToAgent(what) => {
+                if let Some(bot) = &self.bot {
+                    bot.tell(what.clone());
+                }
+            }
+            Output::Line(_) | Output::Extend => {}
         }
         Some(output)
     }
@@ -86,6 +121,11 @@ impl Talk {
     pub fn frames(&mut self) -> impl Iterator<Item = Frame> {
         self.frames.drain(..)
     }
+}
+
+/// What is said when the agent cannot be reached; an agent without a bot always can.
+pub fn apology(agent: &Agent) -> &str {
+    agent.relay.as_ref().map_or("", |relay| &relay.unreachable_phrase)
 }
 
 /// What the call is told of what the wire heard; `None` if that is nothing.

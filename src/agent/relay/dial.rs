@@ -1,0 +1,173 @@
+//! From a bot's address to an open line: look up, judge, connect, ask for the upgrade.
+//!
+//! The connection goes to the address that was judged, whatever the name means a moment later, while
+//! TLS goes on to want the name. Redirections are not followed. The request may hold a secret: it is
+//! wiped, and nothing here prints it.
+
+use std::{
+    fmt::Write,
+    io,
+    net::{SocketAddr, ToSocketAddrs},
+};
+
+use secrecy::ExposeSecret;
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpSocket, TcpStream},
+    sync::Semaphore,
+    task::spawn_blocking,
+    time::{Instant, timeout},
+};
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::{WebSocketStream, tungstenite::handshake::client::generate_key};
+use zeroize::Zeroizing;
+
+use super::{
+    Gone, Target,
+    address::Host,
+    budget::Budget,
+    metered::{Metered, Unfinished},
+    network::Reach,
+};
+use crate::{
+    agent::ws::{self, Answer, BadAnswer, SUBPROTOCOL, Wire},
+    trust::client_tls,
+};
+
+/// An open line to a bot.
+pub(super) type Socket = WebSocketStream<Metered<Box<dyn Wire>>>;
+
+/// Names that are looked up at once. The system's resolver blocks a thread each, and threads are
+/// what the database is asked on too.
+const LOOKUPS: usize = 32;
+/// Addresses of one name that are tried.
+const MOST_ADDRESSES: usize = 4;
+/// Bytes that the system may hold for a bot that does not read: two seconds of sound, which the
+/// kernel doubles. Left to itself it would hold a minute's, and we would not notice.
+const SEND_BUFFER: u32 = 32 * 1024;
+/// Bytes a second that are read of a bot, and bytes at once: two minutes of sound.
+const BYTES: Budget = Budget::new(1024 * 1024, 4 * 1024 * 1024);
+
+/// Opens the line; the caller limits the time it takes.
+pub(super) async fn dial(
+    target: &Target,
+    reach: &Reach,
+    unfinished: Unfinished,
+) -> Result<Socket, Gone> {
+    let tcp = connect(target, reach).await?;
+    let wire: Box<dyn Wire> = if target.url.secure {
+        let connecting = TlsConnector::from(client_tls()).connect(target.url.server_name(), tcp);
+        Box::new(connecting.await.map_err(|error| failed(Gone::Insecure, &error))?)
+    } else {
+        Box::new(tcp)
+    };
+    upgrade(target, wire, unfinished).await
+}
+
+async fn connect(target: &Target, reach: &Reach) -> Result<TcpStream, Gone> {
+    let deadline = Instant::now() + target.connect_within;
+    let mut addresses = look_up(target).await?;
+    addresses.retain(|address| reach.has(address.ip()));
+    addresses.truncate(MOST_ADDRESSES);
+    let mut last = Gone::Refused;
+    let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+    for address in addresses {
+        // An address that swallows everything may not take the time of those behind it.
+        let share = deadline.saturating_duration_since(Instant::now()) / left.max(1);
+        left -= 1;
+        match timeout(share, connect_to(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = failed(Gone::Unreachable, &error),
+            Err(_) => last = Gone::Timeout,
+        }
+    }
+    Err(last)
+}
+
+async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.set_nodelay(true)?;
+    socket.connect(address).await
+}
+
+async fn look_up(target: &Target) -> Result<Vec<SocketAddr>, Gone> {
+    static PLACES: Semaphore = Semaphore::const_new(LOOKUPS);
+    let port = target.url.port;
+    let name = match &target.url.host {
+        Host::Address(address) => return Ok(vec![SocketAddr::new(*address, port)]),
+        Host::Name(name) => name.clone(),
+    };
+    let place = PLACES.acquire().await.map_err(|_| Gone::Unreachable)?;
+    let looking = spawn_blocking(move || {
+        // Kept until the resolver returns, which may be long after anybody waits for it.
+        let _place = place;
+        (name.as_str(), port).to_socket_addrs().map(Iterator::collect)
+    });
+    let found = looking.await.unwrap_or_else(|panicked| Err(io::Error::other(panicked)));
+    found.map_err(|error| failed(Gone::Unreachable, &error))
+}
+
+async fn upgrade(
+    target: &Target,
+    mut wire: Box<dyn Wire>,
+    unfinished: Unfinished,
+) -> Result<Socket, Gone> {
+    let nonce = generate_key();
+    let request = request(target, &nonce)?;
+    // A bot that answers before it has read everything may close early: its answer counts.
+    let _ = wire.write_all(request.as_bytes()).await;
+    let _ = wire.flush().await;
+    drop(request);
+
+    let answer = Answer::read(&mut wire).await.map_err(no_answer)?;
+    if answer.status != 101 {
+        return Err(Gone::Rejected(answer.status));
+    }
+    answer.agrees(&nonce, &[SUBPROTOCOL]).map_err(no_answer)?;
+    Ok(ws::adopt(Metered::new(wire, BYTES, unfinished), answer.tail).await)
+}
+
+/// The request for the upgrade. It may hold a secret.
+fn request(target: &Target, nonce: &str) -> Result<Zeroizing<String>, Gone> {
+    let (url, secret) = (&target.url, target.secret.as_ref().map(ExposeSecret::expose_secret));
+    if secret.is_some_and(|secret| !secret.bytes().all(|b| b.is_ascii_graphic())) {
+        return Err(Gone::UnfitSecret);
+    }
+    // Never moved by growing, which would leave a copy that nobody wipes.
+    let room = url.path.len() + url.authority.len() + secret.map_or(0, str::len) + 512;
+    let mut request = Zeroizing::new(String::with_capacity(room));
+    let written = write!(
+        request,
+        "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {nonce}\r\n\
+         Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\nUser-Agent: upvoot/{}\r\n",
+        url.path,
+        url.authority,
+        env!("CARGO_PKG_VERSION"),
+    );
+    written.expect("a string takes any text");
+    if let Some(secret) = secret {
+        for piece in ["Authorization: Bearer ", secret, "\r\n"] {
+            request.push_str(piece);
+        }
+    }
+    request.push_str("\r\n");
+    Ok(request)
+}
+
+fn no_answer(bad: BadAnswer) -> Gone {
+    match bad {
+        BadAnswer::Io(error) => failed(Gone::Unreachable, &error),
+        BadAnswer::Nonsense(what) => {
+            tracing::debug!(what, "a bot did not answer as a WebSocket server does");
+            Gone::Protocol
+        }
+    }
+}
+
+/// Tells the cause, which nobody but the log learns.
+fn failed(gone: Gone, error: &io::Error) -> Gone {
+    tracing::debug!(%error, code = gone.code(), "a bot could not be dialled");
+    gone
+}

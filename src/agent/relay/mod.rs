@@ -1,0 +1,200 @@
+//! The customer's own bot as the agent: the call is handed to it over a WebSocket of theirs.
+//!
+//! Whatever dialect a call came in, the bot speaks ours: binary frames are PCM, signed 16-bit
+//! little-endian, 16 kHz, mono; text frames are small JSON objects. UpVoot is the client. What the
+//! bot says comes out as [`FromBot`]; when it is heard, and what becomes of the call when the bot is
+//! gone, is decided by the session and the call machine. Nothing here knows points, keys or the
+//! caller's wire.
+//!
+//! A bot is somebody else's program. It may be anywhere ([`network`] says where it may not), say
+//! nothing, say too much ([`budget`]), or stop listening ([`queue`]); [`line`] lives with all of that
+//! in bounded memory and without disturbing other calls.
+
+mod address;
+mod budget;
+mod dial;
+mod gone;
+mod line;
+mod metered;
+mod network;
+mod queue;
+mod wire;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use ipnet::IpNet;
+use secrecy::SecretString;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+pub use self::{
+    address::{BadUrl, RelayUrl},
+    gone::Gone,
+};
+use self::{
+    line::Line,
+    network::Reach,
+    queue::{Item, Queue},
+};
+use crate::{
+    call::{EndReason, Role},
+    id::{AgentId, CallId},
+};
+
+/// Events that wait for the session at most; then the bot is not read. A piece of audio is at most
+/// a second, so this is less than 1 MiB.
+const MOST_EVENTS: usize = 24;
+
+/// The bot to call.
+#[derive(Debug)]
+pub struct Target {
+    /// Where it is.
+    pub url: RelayUrl,
+    /// Sent as `Authorization: Bearer`.
+    pub secret: Option<SecretString>,
+    /// For all of it: name, connection, TLS, upgrade.
+    pub connect_within: Duration,
+    /// From the first frame we send to the first frame the bot sends, of whatever kind.
+    pub first_byte_within: Duration,
+    /// The operator chose the address, so it may lead into the server's own network.
+    pub trusted: bool,
+}
+
+/// What the bot is told first.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// The call.
+    pub call_id: CallId,
+    /// The agent whose bot it is.
+    pub agent_id: AgentId,
+    /// The dialect's name.
+    pub dialect: &'static str,
+    /// Who calls, if the dialect tells.
+    pub from: Option<String>,
+    /// Who was called, if the dialect tells.
+    pub to: Option<String>,
+    /// What the customer has told the provider to hand on.
+    pub params: BTreeMap<String, String>,
+}
+
+/// What the bot is told during the call, besides sound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToBot {
+    /// A key of the caller's telephone.
+    Dtmf(char),
+    /// All audio that came before the mark of this name has been played.
+    Mark(String),
+    /// Audio that was not played yet was dropped: the caller interrupts.
+    Clear,
+    /// The call is over; then the line is closed with 1000.
+    EndCall(EndReason),
+}
+
+/// What is heard of the bot, in the order in which it comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromBot {
+    /// It has accepted the call. First, if it comes at all.
+    Connected,
+    /// Sound: whole samples, at most a second of it.
+    Audio(Bytes),
+    /// Drop what was said and not been played yet.
+    Clear,
+    /// Tell when what was said before has been played.
+    Mark(String),
+    /// Play these key tones: one to 64 of `0`-`9`, `*`, `#`, `A`-`D`.
+    Dtmf(String),
+    /// What somebody said, in words, of at most 64 KiB.
+    Said {
+        /// Who.
+        role: Role,
+        /// The words; they may be hostile.
+        text: String,
+    },
+    /// The bot asks to end the call.
+    EndCall,
+    /// It is gone. Nothing follows.
+    Gone(Gone),
+}
+
+/// A call to a bot. Dropping it hangs up.
+pub struct Relay {
+    mailbox: Arc<Mailbox>,
+    /// Never sent on: the task sees when it is dropped.
+    _hang_up: oneshot::Sender<()>,
+}
+
+impl Relay {
+    /// Starts connecting at once, in a task; must be called on a tokio runtime with I/O and time. The
+    /// events come in order, so a [`FromBot::Clear`] is seen when the audio before it has been taken:
+    /// take it as it comes, and hold it where it can be dropped.
+    pub fn open(
+        target: Target,
+        opening: Opening,
+        networks: &[IpNet],
+    ) -> (Self, mpsc::Receiver<FromBot>) {
+        let (events, heard) = mpsc::channel(MOST_EVENTS);
+        let (hang_up, hung_up) = oneshot::channel();
+        let mailbox = Arc::<Mailbox>::default();
+        let reach = Reach {
+            trusted: target.trusted,
+            networks: networks.to_vec(),
+            plain: !target.url.secure,
+        };
+        let line = Line { target, reach, opening, mailbox: Arc::clone(&mailbox), events, hung_up };
+        tokio::spawn(line.run());
+        (Self { mailbox, _hang_up: hang_up }, heard)
+    }
+
+    /// Lets the bot hear the caller: whole samples. Never waits; what the bot does not take within
+    /// two seconds is dropped, the oldest first.
+    pub fn hear(&self, pcm: Bytes) {
+        self.mailbox.put(|queue| queue.hear(pcm));
+    }
+
+    /// Tells the bot something. Never waits.
+    pub fn tell(&self, what: ToBot) {
+        self.mailbox.put(|queue| queue.tell(what));
+    }
+
+    /// Bytes of sound that the bot was too slow for, so far.
+    pub fn dropped(&self) -> u64 {
+        self.mailbox.dropped()
+    }
+}
+
+/// The queue between the handle and the task.
+#[derive(Default)]
+struct Mailbox {
+    queue: Mutex<Queue>,
+    filled: Notify,
+}
+
+impl Mailbox {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, put: impl FnOnce(&mut Queue)) {
+        put(&mut self.queue());
+        self.filled.notify_one();
+    }
+
+    fn dropped(&self) -> u64 {
+        self.queue().dropped()
+    }
+
+    /// The next thing to send. Nothing is lost when the future is dropped before it is ready.
+    async fn next(&self) -> Item {
+        loop {
+            let item = self.queue().take();
+            match item {
+                Some(item) => return item,
+                None => self.filled.notified().await,
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The client side of a customer's bot, against bots of the tests' own on loopback: refusals first,
+//! then a call, then bots that misbehave.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should")]
+
+mod bot;
+mod calls;
+mod floods;
+mod refusals;
+mod silences;
