@@ -7,4 +7,5 @@ mod support;
 mod canary;
 mod command_line;
 mod death;
+mod set_up;
 mod tls;
