@@ -11,7 +11,7 @@ use diesel::{
 use super::conn::{MultiBackend, MultiRawValue};
 use crate::{
     agent::profile::Engine,
-    call::event::{EndReason, TranscriptLine},
+    call::event::{EndReason, Role as Speaker, TranscriptLine},
     id::{AccountId, AgentId, AuditId, CallId, KeyId, LedgerId, NodeId, UserId},
     key::{KeyHash, KeySuffix},
     points::Seconds,
@@ -59,6 +59,7 @@ column! {
     Engine: Text as String, |text| Engine::from_name(&text);
     EndReason: Text as String, |text| EndReason::from_stored(&text);
     TranscriptLine: Text as String, |text| serde_json::from_str(&text).ok();
+    Speaker: Text as String, |text| super::calls::stretches::role_from_stored(&text);
     super::ledger::EntryKind: Text as String, |text| super::ledger::EntryKind::from_stored(&text);
     Seconds: BigInt as i64, |seconds| Some(Seconds(seconds));
 }
