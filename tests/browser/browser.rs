@@ -174,7 +174,16 @@ impl Browser {
 
     /// Writes into a field.
     pub async fn fill(&self, field: &str, text: &str) {
-        let field = self.the("textbox", field).await;
+        self.write("textbox", field, text).await;
+    }
+
+    /// Writes into a field for numbers.
+    pub async fn fill_number(&self, field: &str, number: &str) {
+        self.write("spinbutton", field, number).await;
+    }
+
+    async fn write(&self, role: &str, field: &str, text: &str) {
+        let field = self.the(role, field).await;
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }

@@ -50,16 +50,13 @@ fn page(listed: &[Account], next: Option<&str>) -> Markup {
         .map(|account| Row {
             id: account.id.to_string(),
             cells: vec![
-                html! { (account.name) },
+                html! { a href={ "/accounts/" (account.id) } { (account.name) } },
                 html! { (words::points(account.free())) },
                 html! { (words::points(account.held)) },
                 html! { @if let Some(cap) = account.max_concurrent_calls { (cap) } @else { "No limit" } },
                 words::when(account.created_at),
                 html! {
-                    form.inline method="post" action="/look" {
-                        input type="hidden" name="account" value=(account.id);
-                        button.slim type="submit" { "Show" span.visually-hidden { " " (account.name) } }
-                    }
+                    (look_at(account, "slim"))
                 },
             ],
         })
@@ -87,6 +84,16 @@ fn page(listed: &[Account], next: Option<&str>) -> Markup {
     }
 }
 
+/// The button that shows an account's agents, calls and points from now on.
+pub fn look_at(account: &Account, class: &str) -> Markup {
+    html! {
+        form.inline method="post" action="/look" {
+            input type="hidden" name="account" value=(account.id);
+            button class=(class) type="submit" { "Switch" span.visually-hidden { " to " (account.name) } }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,5 +112,6 @@ mod tests {
         let html = page(std::slice::from_ref(&account), None).into_string();
         assert!(html.contains("&lt;One&gt;") && html.contains("No limit"));
         assert!(html.contains(&format!("name=\"account\" value=\"{}\"", account.id)));
+        assert!(html.contains(&format!("href=\"/accounts/{}\"", account.id)));
     }
 }
