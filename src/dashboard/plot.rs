@@ -41,7 +41,7 @@ pub fn bars(summary: &str, days: &[Day], units: &[Unit]) -> Markup {
     let top = ceiling(largest / unit + i64::from(largest % unit > 0));
     let slot = (WIDTH - LEFT - RIGHT) / len(days).max(1.0);
     let bar = slot * 0.62;
-    let every = (days.len() / 4).max(1);
+    let every = (days.len() / 3).max(1);
     let y = |value: i64| TOP + HEIGHT * (1.0 - ratio(value, top));
     let full = top.saturating_mul(unit);
     let total = TOP + HEIGHT + BOTTOM;
@@ -59,7 +59,11 @@ pub fn bars(summary: &str, days: &[Day], units: &[Unit]) -> Markup {
                     title { (day.label) ": " (day.words) }
                 }
                 @if (days.len() - 1 - i).is_multiple_of(every) {
-                    text.now[i + 1 == days.len()] x=(px(x + bar / 2.0)) y=(total - 8.0) text-anchor="middle" { (day.label) }
+                    @if i + 1 == days.len() {
+                        text.now x=(WIDTH) y=(total - 8.0) text-anchor="end" { (day.label) }
+                    } @else {
+                        text x=(px(x + bar / 2.0)) y=(total - 8.0) text-anchor="middle" { (day.label) }
+                    }
                 }
             }
         }

@@ -80,7 +80,7 @@ fn drawing(summary: &str, stretches: &[Stretch], turns: &[Turn]) -> Markup {
                 line.grid x1=(px(at)) x2=(px(at)) y1="0" y2=(px(bottom)) {}
                 @if quarter % 2 == 0 {
                     text x=(px(at)) y=(px(bottom + 14.0)) text-anchor=(if quarter == 4 { "end" } else { "middle" }) {
-                        "+" (words::short(per_line * quarter / 4))
+                        "+" (words::length(i64::try_from(seconds * quarter / 4).unwrap_or(0)))
                     }
                 }
             }

@@ -35,7 +35,7 @@ pub fn day(ms: i64) -> String {
 
 /// Points, with as many decimals as it takes up to two: `1,250`, `2.5`, `0.02`.
 pub fn points(seconds: Seconds) -> String {
-    let hundredths = (i128::from(seconds.0) * 100).div_euclid(60);
+    let hundredths = i128::from(seconds.0) * 100 / 60;
     let sign = if hundredths < 0 { "−" } else { "" };
     let (whole, rest) = (hundredths.abs() / 100, hundredths.abs() % 100);
     let whole = thousands(whole.unsigned_abs());

@@ -108,7 +108,7 @@ async fn one_call_shows_who_spoke_when_and_how_long_answers_took() {
         agent[1] > caller[0] && caller[0] > wait[0] && wait[0] > 5,
         "{caller:?} {agent:?} {wait:?}"
     );
-    browser.client.find(Locator::Css("#turns summary")).await.unwrap().click().await.unwrap();
+    browser.unfold("The same as a table").await;
     let turn = browser.row("0:02.0 to 0:03.0").await.text().await.unwrap();
     assert!(turn.contains("640 ms") && turn.contains("0:03.6 to 0:05.0"), "{turn}");
     browser.close(&[]).await;
@@ -164,7 +164,7 @@ async fn the_plot_shows_what_was_and_says_it_in_words() {
     for plot in &drawn {
         assert!(plot[2].as_f64().unwrap() > 5.0, "there is a bar to see: {plot}");
     }
-    browser.client.find(Locator::Css("summary")).await.unwrap().click().await.unwrap();
+    browser.unfold("The same as a table").await;
     let today = browser.row("2").await.text().await.unwrap();
     assert!(today.contains('2'), "{today}");
     browser.close(&[]).await;

@@ -26,13 +26,13 @@ pub async fn show(context: Data<Context>, seen: Seen, id: Path<String>) -> Answe
     let id: AccountId = id.parse().map_err(|_| Trouble::NotFound)?;
     let account = context.store.read(move |conn| account_rows::get(conn, id)).await?;
     let account = account.ok_or(Trouble::NotFound)?;
-    let content = page(&account);
+    let content = page(&account, seen.looked_at());
     Ok(ok(layout::frame(&seen.frame, Section::Accounts, &account.name, &[], &content)))
 }
 
-fn page(account: &Account) -> Markup {
+fn page(account: &Account, now: Option<AccountId>) -> Markup {
     html! {
-        (part::top(Some(("/accounts", "Accounts")), &account.name, &accounts::look_at(account, "")))
+        (part::top(Some(("/accounts", "Accounts")), &account.name, &accounts::look_at(account, now, "")))
         section.card aria-label="The account" {
             dl.facts #account-facts data-live {
                 div { dt { "Points" } dd { (words::points(account.free())) } }
@@ -96,7 +96,7 @@ mod tests {
                 max_concurrent_calls: cap,
                 created_at: 0,
             };
-            page(&account).into_string()
+            page(&account, None).into_string()
         };
         assert!(html(Some(12)).contains("value=\"12\""));
         assert!(html(None).contains("name=\"max_concurrent_calls\" type=\"number\" value=\"\""));

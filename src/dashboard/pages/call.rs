@@ -159,7 +159,10 @@ fn events(call: &Call, latencies: bool) -> Markup {
     }
     html! {
         ol.line {
-            li { span.muted { "Start" } span { "The key was proved and the call admitted, " (words::when(call.started_at)) } }
+            li { span.muted { "Start" } span {
+                @if call.key_id.is_some() { "The key was proved and the call admitted, " } @else { "The call was admitted, " }
+                (words::when(call.started_at))
+            } }
             @for (at, what) in &entries { li { span.muted { (at) } span { (what) } } }
             @if let (Some(ended), Some(reason)) = (call.ended_at, call.end_reason) {
                 li { span.muted { "End" } span { (words::reason(reason)) ", " (words::when(ended)) } }

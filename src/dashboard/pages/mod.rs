@@ -19,6 +19,7 @@ mod own;
 mod points;
 mod rotate;
 mod setup;
+mod snippets;
 mod try_it;
 mod user;
 mod users;

@@ -269,7 +269,7 @@ fn first_steps(steps: &Steps, may_change: bool) -> Markup {
                     div {
                         p.muted { "Talk to the agent from this browser, with microphone and speaker." }
                         @if let Some(agent) = &steps.agent {
-                            p { a.button href={ "/agents/" (agent) "/try" } { "Try it" } }
+                            p { a.button.main[steps.has_key] href={ "/agents/" (agent) "/try" } { "Try it" } }
                         }
                     }
                 }
