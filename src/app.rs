@@ -132,7 +132,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         let (auth, pages) = doors_of_workers.get().expect("it is set before the server runs");
         App::new()
             .wrap(from_fn(problem::close_unread))
-            .wrap(AccessLog::new(proxies.clone()))
+            .wrap(AccessLog::new(proxies.clone(), &routes::SCOPES))
             .app_data(auth.clone())
             .app_data(pages.clone())
             .app_data(voice.clone())

@@ -40,6 +40,7 @@ pub mod routes;
 pub mod settings;
 // -- a call, in the order it happens --
 pub mod key;
+pub mod signature;
 pub mod admission;
 pub mod session;
 pub mod dialect;
@@ -60,6 +61,7 @@ pub mod clock;
 pub mod id;
 pub mod live;
 pub mod metrics;
+pub mod networks;
 pub mod problem;
 pub mod registry;
 pub mod store;

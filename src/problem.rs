@@ -77,6 +77,8 @@ codes! {
     WrongCredentials = 401 "Unauthorized" "wrong_credentials" "The e-mail address or the password is not right.";
     /// The voice endpoint: malformed or unknown, on purpose not told apart.
     InvalidKey = 401 "Unauthorized" "invalid_key" "This key is not valid.";
+    /// The voice endpoint: the agent's calls have to be signed by the provider, and this one is not.
+    InvalidSignature = 401 "Unauthorized" "invalid_signature" "The provider's signature is missing or not valid.";
     /// The browser's ticket is unknown, used up, too old, or somebody else's: on purpose not told apart.
     InvalidTicket = 401 "Unauthorized" "invalid_ticket" "This ticket is not valid, or no longer; ask for another one.";
     /// No free second left.

@@ -7,7 +7,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
-use crate::{client_addr::Proxies, telemetry::LogFormat};
+use crate::{client_addr::Proxies, networks::Networks, telemetry::LogFormat};
 
 /// Characters an admin token needs at least.
 const ADMIN_TOKEN_MIN: usize = 32;
@@ -61,8 +61,13 @@ pub struct ServeArgs {
     pub tls_key: Option<PathBuf>,
 
     /// Proxies whose forwarded headers are believed: addresses or networks, separated by commas.
-    #[arg(long = "trusted-proxies", env = "UPVOOT_TRUSTED_PROXIES", default_value = "", value_name = "LIST", value_parser = proxies)]
+    #[arg(long = "trusted-proxies", env = "UPVOOT_TRUSTED_PROXIES", default_value = "", value_name = "LIST", value_parser = networks)]
     pub trusted_proxies: Proxies,
+
+    /// Networks of one's own in which accounts may have their bots: addresses or networks, separated
+    /// by commas. Elsewhere a bot needs a public address.
+    #[arg(long = "relay-networks", env = "UPVOOT_RELAY_NETWORKS", default_value = "", value_name = "LIST", value_parser = networks)]
+    pub relay_networks: Networks,
 
     /// How long calls may go on after SIGTERM before they are ended.
     #[arg(long = "drain-seconds", env = "UPVOOT_DRAIN_SECONDS", default_value = "30", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=86_400))]
@@ -156,7 +161,7 @@ fn public_url(text: &str) -> Result<String, &'static str> {
     }
 }
 
-fn proxies(text: &str) -> Result<Proxies, String> {
+fn networks(text: &str) -> Result<Networks, String> {
     text.parse().map_err(|_| "expected addresses or networks, separated by commas".to_owned())
 }
 

@@ -15,7 +15,7 @@ const TIERS: [(u8, &[&str]); 6] = [
     (3, &["admission", "auth", "ledger", "problem", "client_addr"]),
     (2, &["store", "registry", "agent", "telemetry", "metrics", "live"]),
     (1, &["dialect", "call", "user"]),
-    (0, &["key", "points", "audio", "id", "clock", "attempts"]),
+    (0, &["key", "signature", "points", "audio", "id", "clock", "attempts", "networks"]),
 ];
 
 /// Arrows that the tiers do not allow, each with its reason.

@@ -16,10 +16,7 @@ use super::{
     who::Who,
 };
 use crate::{
-    agent::profile::{
-        Agent, DEFAULT_CLOSING_PHRASE, DEFAULT_GREETING, DEFAULT_MAX_DURATION_SECONDS,
-        DEFAULT_SILENCE_TIMEOUT_SECONDS,
-    },
+    agent::profile::{Agent, Engine},
     clock::wall_ms,
     id::{AccountId, AgentId},
     problem::{Code, Problem},
@@ -29,9 +26,6 @@ use crate::{
         audit,
     },
 };
-
-/// What is spoken when a new agent does not say.
-const DEFAULT_LANGUAGE: &str = "en";
 
 /// An agent.
 #[derive(Serialize, ToSchema)]
@@ -192,23 +186,7 @@ impl AgentChange {
     request_body = NewAgent, responses((status = 201, description = "The new agent.", body = View)))]
 pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewAgent>) -> Answer {
     let (account_id, settings) = new.split();
-    let mut agent = Agent {
-        id: AgentId::new(),
-        account_id,
-        name: String::new(),
-        engine: crate::agent::profile::Engine::Echo,
-        greeting: DEFAULT_GREETING.to_owned(),
-        closing_phrase: DEFAULT_CLOSING_PHRASE.to_owned(),
-        system_prompt: None,
-        language: DEFAULT_LANGUAGE.to_owned(),
-        voice: None,
-        max_turns: None,
-        max_duration_seconds: DEFAULT_MAX_DURATION_SECONDS,
-        silence_timeout_seconds: DEFAULT_SILENCE_TIMEOUT_SECONDS,
-        max_concurrent_calls: None,
-        is_active: true,
-        created_at: wall_ms(),
-    };
+    let mut agent = Agent::new(account_id, String::new(), Engine::Echo, wall_ms());
     settings.apply(&mut agent);
     let agent = context
         .store

@@ -16,6 +16,11 @@ pub fn is_voiced(pcm: &[u8]) -> bool {
     pcm.chunks(FRAME_BYTES).any(|window| mean_amplitude(window) >= VOICED)
 }
 
+/// The same for sound in any format.
+pub fn is_voiced_in(_format: super::format::Format, sound: &[u8]) -> bool {
+    is_voiced(sound)
+}
+
 /// At most 20 ms, so that the sum fits 32 bits and the loop is turned into vector instructions.
 fn mean_amplitude(window: &[u8]) -> u32 {
     let (samples, _odd) = window.as_chunks::<2>();

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+pub mod format;
 pub mod level;
 pub mod resample;
 pub mod tone;

@@ -10,6 +10,7 @@ pub mod faults;
 pub mod frames;
 pub mod handshake;
 pub mod socket;
+pub mod talk;
 pub mod try_it;
 pub mod upgrade;
 pub mod watch;

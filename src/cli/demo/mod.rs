@@ -124,6 +124,7 @@ fn settings(args: &DemoArgs, directory: &Path, token: &SecretString) -> ServeArg
         tls_cert: None,
         tls_key: None,
         trusted_proxies: Default::default(),
+        relay_networks: Default::default(),
         drain_seconds: 1,
         attempts_per_minute: 100,
     }

@@ -4,6 +4,7 @@
 //! and key, at trace level, and it drops the body of a refusal, in which the code stands.
 
 use std::{
+    fmt::Write,
     io,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
@@ -27,7 +28,7 @@ use tokio_tungstenite::{
 };
 use zeroize::Zeroizing;
 
-use super::{Address, Line};
+use super::{Address, Carrier, Line, native::Native, side::Side};
 
 /// The subprotocol of the native dialect.
 const SUBPROTOCOL: &str = "upvoot.v1";
@@ -73,16 +74,42 @@ pub enum NoCall {
     NoVoiceServer(&'static str),
 }
 
-/// Places a call.
+/// What a client says of itself when it asks for the upgrade.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// The one subprotocol it offers.
+    pub subprotocol: Option<String>,
+    /// The server has to agree to that subprotocol, or there is no call.
+    pub insists: bool,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// What it adds to the address's query string.
+    pub query: Option<String>,
+}
+
+/// Places a call in the native dialect.
 ///
 /// # Errors
 /// [`NoCall`], also when the server refuses.
 pub async fn dial(address: &Address) -> Result<Line, NoCall> {
+    let native = Offer { subprotocol: Some(SUBPROTOCOL.to_owned()), ..Offer::default() };
+    place(address, &native, Box::new(Native)).await
+}
+
+/// Places a call as a telephony provider does.
+///
+/// # Errors
+/// [`NoCall`], also when the server refuses.
+pub async fn dial_as(address: &Address, carrier: Carrier) -> Result<Line, NoCall> {
+    place(address, &carrier.offer(), Box::new(carrier)).await
+}
+
+async fn place(address: &Address, offer: &Offer, side: Box<dyn Side>) -> Result<Line, NoCall> {
     let dialled = Instant::now();
     let wire = timeout(PATIENCE, connect(address)).await.map_err(|_| NoCall::NoAnswer)??;
     let socket =
-        timeout(PATIENCE, upgrade(address, wire)).await.map_err(|_| NoCall::NoAnswer)??;
-    Ok(Line::begin(socket, dialled.elapsed()))
+        timeout(PATIENCE, upgrade(address, offer, wire)).await.map_err(|_| NoCall::NoAnswer)??;
+    Ok(Line::begin(socket, dialled.elapsed(), side))
 }
 
 async fn connect(address: &Address) -> Result<Box<dyn Wire>, NoCall> {
@@ -115,16 +142,13 @@ fn tls() -> Arc<ClientConfig> {
     .clone()
 }
 
-async fn upgrade(address: &Address, mut wire: Box<dyn Wire>) -> Result<Socket, NoCall> {
+async fn upgrade(
+    address: &Address,
+    offer: &Offer,
+    mut wire: Box<dyn Wire>,
+) -> Result<Socket, NoCall> {
     let nonce = generate_key();
-    let request = Zeroizing::new(format!(
-        "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {nonce}\r\n\
-         Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\nUser-Agent: upvoot/{}\r\n\r\n",
-        address.path.as_str(),
-        address.authority,
-        env!("CARGO_PKG_VERSION"),
-    ));
+    let request = request(address, offer, &nonce);
     // A server that answers before it has read everything may close early: its answer counts.
     let _ = wire.write_all(request.as_bytes()).await;
     let _ = wire.flush().await;
@@ -137,8 +161,14 @@ async fn upgrade(address: &Address, mut wire: Box<dyn Wire>) -> Result<Socket, N
     if answer.accept != Some(derive_accept_key(nonce.as_bytes())) {
         return Err(NoCall::NoVoiceServer("a wrong Sec-WebSocket-Accept"));
     }
-    if answer.subprotocol.is_some_and(|protocol| protocol != SUBPROTOCOL) {
-        return Err(NoCall::NoVoiceServer("a subprotocol nobody asked for"));
+    if answer.extended {
+        return Err(NoCall::NoVoiceServer("an extension nobody asked for"));
+    }
+    match answer.subprotocol {
+        Some(_) if answer.subprotocol == offer.subprotocol => {}
+        Some(_) => return Err(NoCall::NoVoiceServer("a subprotocol nobody asked for")),
+        None if offer.insists => return Err(NoCall::NoVoiceServer("no subprotocol")),
+        None => {}
     }
     let config = WebSocketConfig::default()
         .read_buffer_size(16 * 1024)
@@ -148,11 +178,40 @@ async fn upgrade(address: &Address, mut wire: Box<dyn Wire>) -> Result<Socket, N
     Ok(WebSocketStream::from_partially_read(wire, answer.tail, Role::Client, Some(config)).await)
 }
 
+/// The request for the upgrade. It holds the key.
+fn request(address: &Address, offer: &Offer, nonce: &str) -> Zeroizing<String> {
+    let query = offer.query.as_ref().map(|query| {
+        let joint = if address.path.contains('?') { '&' } else { '?' };
+        format!("{joint}{query}")
+    });
+    // Never moved by growing, which would leave a copy that nobody wipes.
+    let room = address.path.len() + query.as_ref().map_or(0, String::len) + 4096;
+    let mut request = Zeroizing::new(String::with_capacity(room));
+    request.push_str("GET ");
+    request.push_str(&address.path);
+    request.extend(query);
+    let _ = write!(
+        request,
+        " HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {nonce}\r\nUser-Agent: upvoot/{}\r\n",
+        address.authority,
+        env!("CARGO_PKG_VERSION"),
+    );
+    let subprotocol = offer.subprotocol.iter().map(|name| ("Sec-WebSocket-Protocol", name));
+    let headers = offer.headers.iter().map(|(name, value)| (*name, value));
+    for (name, value) in subprotocol.chain(headers) {
+        let _ = write!(request, "{name}: {value}\r\n");
+    }
+    request.push_str("\r\n");
+    request
+}
+
 /// The head of the server's answer, and what of the rest came with it.
 struct Answer {
     status: u16,
     accept: Option<String>,
     subprotocol: Option<String>,
+    extended: bool,
     length: Option<usize>,
     tail: Vec<u8>,
 }
@@ -188,6 +247,7 @@ impl Answer {
             status: response.code.unwrap_or_default(),
             accept: header("Sec-WebSocket-Accept"),
             subprotocol: header("Sec-WebSocket-Protocol"),
+            extended: header("Sec-WebSocket-Extensions").is_some(),
             length: header("Content-Length").and_then(|length| length.parse().ok()),
             tail: bytes[head..].to_vec(),
         }))

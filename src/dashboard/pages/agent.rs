@@ -159,21 +159,9 @@ mod tests {
 
     fn agent() -> Agent {
         Agent {
-            id: AgentId::new(),
-            account_id: AccountId::new(),
-            name: "\"><script>".to_owned(),
-            engine: Engine::Echo,
             greeting: "</textarea><b>".to_owned(),
-            closing_phrase: "Bye".to_owned(),
-            system_prompt: None,
-            language: "en".to_owned(),
-            voice: None,
-            max_turns: None,
-            max_duration_seconds: 60,
-            silence_timeout_seconds: 10,
             max_concurrent_calls: Some(3),
-            is_active: true,
-            created_at: 0,
+            ..Agent::new(AccountId::new(), "\"><script>".to_owned(), Engine::Echo, 0)
         }
     }
 

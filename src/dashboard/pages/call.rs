@@ -190,6 +190,8 @@ mod tests {
             dialect: Some("native".to_owned()),
             from: None,
             to: None,
+            provider_call_id: None,
+            custom_parameters: std::collections::BTreeMap::new(),
             started_at: 0,
             ended_at: None,
             end_reason: None,
