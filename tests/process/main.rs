@@ -9,4 +9,5 @@ mod openid;
 mod canary;
 mod command_line;
 mod death;
+mod set_up;
 mod tls;

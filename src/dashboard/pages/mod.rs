@@ -1,7 +1,7 @@
 //! One file per page: what it reads, the plain view it fills, and how that looks.
 //!
-//! A page never changes anything, except those about oneself: `login`, `setup` and `account` have
-//! plain forms, which work without script. Which objects exist for whom is asked of [`Seen`].
+//! A page never changes anything, except those about oneself: `login`, `setup` and `own` have plain
+//! forms, which work without script. Which objects exist for whom is asked of [`Seen`].
 //!
 //! [`Seen`]: super::seen::Seen
 
@@ -17,9 +17,11 @@ mod keys;
 mod login;
 mod oidc;
 mod overview;
+mod own;
 mod points;
 mod rotate;
 mod setup;
+mod snippets;
 mod try_it;
 mod user;
 mod users;
@@ -75,11 +77,12 @@ pub fn configure(app: &mut web::ServiceConfig) {
         .route("/points", web::get().to(points::show))
         .route("/audit", web::get().to(audit::show))
         .route("/accounts", web::get().to(accounts::show))
+        .route("/accounts/{id}", web::get().to(account::show))
         .route("/users", web::get().to(users::show))
         .route("/users/{id}", web::get().to(user::show))
-        .route("/account", web::get().to(account::show))
-        .route("/account/password", web::post().to(account::change_password))
-        .route("/account/sign-out-everywhere", web::post().to(account::sign_out_everywhere));
+        .route("/account", web::get().to(own::show))
+        .route("/account/password", web::post().to(own::change_password))
+        .route("/account/sign-out-everywhere", web::post().to(own::sign_out_everywhere));
 }
 
 #[derive(Deserialize)]

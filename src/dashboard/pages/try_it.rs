@@ -61,7 +61,10 @@ fn page(agent: &Agent) -> Markup {
             }
             section.card aria-labelledby="talk-title" {
                 h2 #talk-title { "Transcript" }
-                div role="log" aria-labelledby="talk-title" { ol.talk data-part="talk" {} }
+                div role="log" aria-labelledby="talk-title" {
+                    ol.talk data-part="talk" {}
+                    p.empty { "Words appear here as they are said." }
+                }
             }
         }
     }

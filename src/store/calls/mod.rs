@@ -5,6 +5,7 @@
 //! in a call is kept line by line, so that a long one can be written as it goes.
 
 mod live;
+pub mod stretches;
 
 use std::collections::BTreeMap;
 
