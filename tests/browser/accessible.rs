@@ -52,6 +52,10 @@ async fn everything(app: &App) -> (Browser, Phone, Vec<String>) {
     browser.sees("Revoked").await;
     let key = browser.new_key("Provider").await;
     browser.press("Close").await;
+    let relay = json!({"url": format!("wss://bot.example.com/{}", "a".repeat(200))});
+    let account = app.get("/api/accounts").await["items"][0]["id"].clone();
+    let bot = json!({"account_id": account, "name": "Bot", "engine": "relay", "relay": relay});
+    let bot = app.post("/api/agents", bot).await["id"].as_str().unwrap().to_owned();
     let mut ended = Phone::dial(&app.voice(&key)).await.unwrap();
     ended.greeted().await;
     ended.tell(json!({"type": "dtmf", "digit": "5"})).await;
@@ -68,6 +72,7 @@ async fn everything(app: &App) -> (Browser, Phone, Vec<String>) {
         .into_iter()
         .map(str::to_owned)
         .chain([format!("/agents/{agent}"), format!("/agents/{agent}/try")])
+        .chain([format!("/agents/{bot}")])
         .chain([format!("/agents/{agent}/keys/{key_id}/rotate")])
         .chain([
             format!("/calls/{call}"),
