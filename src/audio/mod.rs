@@ -1,5 +1,5 @@
 //! Sound as numbers: signed 16-bit little-endian samples, 16 kHz, mono, in [`bytes::Bytes`], unless
-//! a [`format`] says otherwise.
+//! a [`mod@format`] says otherwise.
 //!
 //! [`wav`] reads and writes files, [`resample`] brings any rate to ours, [`transcode`] a line's format
 //! to another's with [`g711`] and [`stream`], [`tone`] makes sounds of its own, [`level`] hears whether

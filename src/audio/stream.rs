@@ -5,10 +5,11 @@
 //! puts that around it.
 //!
 //! The resampler is rubato's, by FFT, with the narrowest of its windows. What is below 85 % of half
-//! the lower rate (3.4 of 4 kHz) passes within 0.3 dB, what is above 115 % (4.6 kHz) is 69 dB down,
-//! and 20 ms between 8 and 16 kHz take 1.5 us, with 24 to 48 kHz 2.3 to 4 us. A longer chunk is purer, and later. The other windows
-//! take 4 dB and more off the consonants at 3.4 kHz. rubato's sinc resamplers, at the same delay, take
-//! more off and cost up to ten times as much; its polynomial ones let everything fold back.
+//! the lower rate (3.4 of 4 kHz) passes within 0.3 dB, and what is above 115 % (4.6 kHz) is 69 dB
+//! down. 20 ms take less than 2 us between 8 and 16 kHz, and 4 us at most. A longer chunk is purer,
+//! and later. The other windows take 4 dB and more off the consonants at 3.4 kHz. rubato's sinc
+//! resamplers, at the same delay, take more off and cost up to ten times as much; its polynomial
+//! ones let everything fold back.
 
 use rubato::{
     Fft, FixedSync, Resampler, WindowFunction, audioadapter_buffers::direct::InterleavedSlice,
