@@ -192,7 +192,7 @@ impl Browser {
         self.write("spinbutton", field, number).await;
     }
 
-    /// Writes into a field of this role, and gives the field.
+    /// Writes into a field of this role, and gives it.
     pub async fn write(&self, role: &str, field: &str, text: &str) -> Element {
         let field = self.the(role, field).await;
         field.clear().await.unwrap();
