@@ -4,7 +4,7 @@
 //! each provider has its own, and reads its `start`. Nothing more is written than a provider knows:
 //! Twilio warns its customers of every field too many.
 
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
@@ -22,8 +22,6 @@ use crate::{audio::format::Format, call::Event};
 /// The most bytes of audio in one message: no provider minds a message of this size in base64, and
 /// it is a multiple of every [`Flavour::step`].
 const MOST: usize = 38_400;
-/// The most characters of a complaint that are kept.
-const COMPLAINT: usize = 200;
 
 /// What one provider wants otherwise than the others.
 #[derive(Debug, Clone, Copy)]
@@ -199,7 +197,7 @@ impl MediaStreams {
             Some("dtmf") => message.digit().map(Heard::Dtmf),
             Some("mark") => message.tag().map(Heard::Mark),
             Some("stop") => Some(Heard::Stop),
-            Some("error") => Some(Heard::Complaint(message.complaint())),
+            Some("error") => Some(message.complaint()),
             _ => None,
         };
         heard.unwrap_or(Heard::Nothing)
@@ -276,7 +274,7 @@ impl MediaStreams {
             buf.extend_from_slice(br#""}}"#);
         });
         self.sent += audio.len();
-        out.push(frame(text));
+        out.push(Frame::text(text));
     }
 
     /// A message about something else than audio.
@@ -285,7 +283,7 @@ impl MediaStreams {
         let text = self.frames.take(|buf| {
             write(buf, format_args!(r#"{{"event":"{event}"{id},"{event}":{{{member}}}}}"#));
         });
-        out.push(frame(text));
+        out.push(Frame::text(text));
     }
 }
 
@@ -298,12 +296,11 @@ impl Message<'_> {
         self.mark.0.as_ref()?.name.get()?.parse().ok()
     }
 
-    fn complaint(&self) -> String {
-        let Some(complaint) = &self.payload.0 else { return String::new() };
-        let words = [&complaint.code, &complaint.title, &complaint.detail];
-        let words: Vec<Cow<'_, str>> =
-            words.into_iter().filter_map(|word| word.get().map(Cow::from)).collect();
-        words.join(": ").chars().take(COMPLAINT).collect()
+    fn complaint(&self) -> Heard {
+        let Some(Complaint { code, title, detail }) = &self.payload.0 else {
+            return Heard::complaint(&[]);
+        };
+        Heard::complaint(&[code, title, detail].map(|word| word.get().unwrap_or_default()))
     }
 }
 
@@ -350,10 +347,6 @@ impl Dialect for MediaStreams {
             Say::Begin(_) | Say::Event(_) | Say::Dtmf(_) | Say::HangUp => {}
         }
     }
-}
-
-fn frame(text: Bytes) -> Frame {
-    Frame::Text(ByteString::try_from(text).expect("JSON written from texts and base64 is UTF-8"))
 }
 
 fn write(buf: &mut BytesMut, text: std::fmt::Arguments<'_>) {
