@@ -1,6 +1,8 @@
 //! An agent as an operator configures it: what the store keeps and a call is started with.
 
-use super::{relay_url::RelayUrl, secret::SecretName};
+pub use super::relay_url::RelayUrl;
+
+use super::secret::SecretName;
 use crate::{
     dialect,
     id::{AccountId, AgentId},

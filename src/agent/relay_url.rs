@@ -2,7 +2,7 @@
 //!
 //! Whether a name leads to where it may is decided when it is dialled, by what it resolves to.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use url::{Host, Url};
 
@@ -13,13 +13,26 @@ pub const LONGEST: usize = 2_048;
 
 /// The address of a bot: `wss://...`, or `ws://` to this machine itself, written as `localhost`, as
 /// `[::1]` or as an address in 127.0.0.0/8. It has neither user information nor a fragment, and is
-/// kept as it was written: what is shown, what is compared and what is dialled are one text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// kept as it was written: what is shown, what is compared and what is dialled are one text. `Debug`
+/// hides what follows the host, for people put tokens there.
+#[derive(Clone, PartialEq, Eq)]
 pub struct RelayUrl(String);
 
+/// The text is no address of a bot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the address of a bot")]
+pub struct BadUrl;
+
+impl FromStr for RelayUrl {
+    type Err = BadUrl;
+
+    fn from_str(text: &str) -> Result<Self, BadUrl> {
+        Self::parse(text).ok_or(BadUrl)
+    }
+}
+
 impl RelayUrl {
-    /// The address, if it is one.
-    pub fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         // Parsers do not agree on what is outside of these, and a key has no business in an address.
         let plain = |b: u8| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b);
         if text.len() > LONGEST || !text.bytes().all(plain) || looks_like_key(text) {
@@ -28,19 +41,16 @@ impl RelayUrl {
         let (scheme, rest) = text.split_once("://")?;
         let authority = rest.split(['/', '?', '#']).next()?;
         let url = Url::parse(text).ok()?;
-        let here = match url.host()? {
-            Host::Domain(name) => name == "localhost",
-            Host::Ipv4(address) => IpAddr::from(address).is_loopback(),
-            Host::Ipv6(address) => IpAddr::from(address).is_loopback(),
-        };
-        // A number is an address too, and `127.1`: only what is spelled out is taken for this machine.
+        // A number is an address too, and so is `127.1`: addresses have to be spelled out.
         let host = url.host_str()?;
         let spelled_out = authority.get(..host.len())?.eq_ignore_ascii_case(host);
-        let encrypted_or_here = match scheme {
-            "wss" => true,
-            "ws" => here && spelled_out,
-            _ => false,
+        let here = match url.host()? {
+            Host::Domain(name) => name == "localhost",
+            Host::Ipv4(address) if spelled_out => IpAddr::from(address).is_loopback(),
+            Host::Ipv4(_) => return None,
+            Host::Ipv6(address) => IpAddr::from(address).is_loopback(),
         };
+        let encrypted_or_here = scheme == "wss" || (scheme == "ws" && here);
         let good = encrypted_or_here && !authority.contains('@') && url.fragment().is_none();
         good.then(|| Self(text.to_owned()))
     }
@@ -48,6 +58,13 @@ impl RelayUrl {
     /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Debug for RelayUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self.0.split('/').take(3).collect::<Vec<_>>().join("/");
+        write!(f, "RelayUrl({}/…)", host.split('?').next().unwrap_or_default())
     }
 }
 
@@ -99,6 +116,8 @@ mod tests {
             "wss://bot.example.com\\@evil.example.com/",
             "wss://[::1",
             "wss://a..%00b/",
+            "wss://2130706433/",
+            "wss://127.1/",
             "ws://bot.example.com/",
             "ws://192.0.2.1/",
             "ws://10.0.0.1/",
@@ -114,6 +133,14 @@ mod tests {
             &long,
         ] {
             assert_eq!(RelayUrl::parse(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_hold_a_token_is_not_printed() {
+        for token in ["/token", "?token", "/a?b=token"] {
+            let url = RelayUrl::parse(&format!("wss://bot.example.com:1{token}")).unwrap();
+            assert_eq!(format!("{url:?}"), "RelayUrl(wss://bot.example.com:1/…)");
         }
     }
 

@@ -1,32 +1,58 @@
-//! The names of secrets: an agent holds the name of an environment variable, never what is in it.
+//! Which secrets an agent may name, and where they are.
 //!
-//! Only variables of one prefix can be named, so that nobody who may configure an agent can have the
-//! server tell a bot of theirs what else stands in its environment.
+//! An agent names a secret, and the server holds it, in its environment. An account's users choose
+//! the name and the server the secret goes to, so a name must not reach anything else that stands in
+//! the environment: the operator's token, the database's URL. Hence one prefix, and nothing but it.
 
-use std::fmt;
+use std::{env, fmt, str::FromStr};
 
-/// What every such variable's name starts with.
+use secrecy::SecretString;
+
+/// What every name begins with.
 pub const PREFIX: &str = "UPVOOT_SECRET_";
-/// Characters of a name at most.
-const LONGEST: usize = 128;
+/// Characters of the longest name.
+const LONGEST: usize = 100;
 
-/// The name of an environment variable that holds a secret: `UPVOOT_SECRET_` and at least one of
-/// `A-Z 0-9 _`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// The name of a secret: `UPVOOT_SECRET_`, then capital letters, digits and underscores.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretName(String);
 
-impl SecretName {
-    /// The name, if it is one.
-    pub fn parse(name: &str) -> Option<Self> {
-        let rest = name.strip_prefix(PREFIX)?;
-        let word = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
-        let good = !rest.is_empty() && rest.bytes().all(word) && name.len() <= LONGEST;
-        good.then(|| Self(name.to_owned()))
-    }
+/// The text is no name of a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("has to be UPVOOT_SECRET_ followed by capital letters, digits and underscores")]
+pub struct BadName;
 
-    /// The name as text.
+/// The environment has no such variable, or an empty one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the secret that the agent names is not set on this server")]
+pub struct Unset;
+
+impl SecretName {
+    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The secret, from the environment of this process.
+    ///
+    /// # Errors
+    /// [`Unset`].
+    pub fn resolve(&self) -> Result<SecretString, Unset> {
+        let value = env::var(&self.0).ok().filter(|value| !value.is_empty());
+        value.map(SecretString::from).ok_or(Unset)
+    }
+}
+
+impl FromStr for SecretName {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let own = text.strip_prefix(PREFIX).ok_or(BadName)?;
+        let allowed = |b: u8| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b'_');
+        if own.is_empty() || text.len() > LONGEST || !own.bytes().all(allowed) {
+            return Err(BadName);
+        }
+        Ok(Self(text.to_owned()))
     }
 }
 
@@ -41,28 +67,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_variables_of_the_prefix_have_a_name_here() {
-        for good in ["UPVOOT_SECRET_BOT", "UPVOOT_SECRET_1", "UPVOOT_SECRET__", "UPVOOT_SECRET_A_2"]
-        {
-            assert_eq!(SecretName::parse(good).unwrap().to_string(), good);
-        }
-        let long = format!("{PREFIX}{}", "A".repeat(LONGEST - PREFIX.len() + 1));
-        assert!(SecretName::parse(&long[..LONGEST]).is_some());
-        for wrong in [
+    fn no_name_reaches_what_else_is_in_the_environment() {
+        for name in [
             "",
-            "UPVOOT_SECRET_",
+            "PATH",
+            "HOME",
+            "DATABASE_URL",
             "UPVOOT_ADMIN_TOKEN",
+            "UPVOOT_DATABASE_URL",
+            "UPVOOT_SECRET",
+            "UPVOOT_SECRET_",
+            "UPVOOT_SECRETS_X",
             "upvoot_secret_bot",
             "UPVOOT_SECRET_bot",
-            "UPVOOT_SECRET_A-B",
-            "UPVOOT_SECRET_A B",
-            "UPVOOT_SECRET_Ä",
-            " UPVOOT_SECRET_A",
-            "UPVOOT_SECRET_A\n",
-            "PATH",
-            &long,
+            "UPVOOT_SECRET_BOT-1",
+            "UPVOOT_SECRET_BOT=PATH",
+            "UPVOOT_SECRET_BOT\0",
+            "UPVOOT_SECRET_BOT\n",
+            " UPVOOT_SECRET_BOT",
+            "UPVOOT_SECRET_É",
+            &format!("UPVOOT_SECRET_{}", "X".repeat(LONGEST)),
         ] {
-            assert_eq!(SecretName::parse(wrong), None, "{wrong:?}");
+            assert_eq!(name.parse::<SecretName>(), Err(BadName), "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_name_is_kept_as_it_is() {
+        for name in ["UPVOOT_SECRET_BOT", "UPVOOT_SECRET_A_1", "UPVOOT_SECRET__"] {
+            assert_eq!(name.parse::<SecretName>().unwrap().to_string(), name);
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_not_set_is_an_error_and_not_an_empty_secret() {
+        let name: SecretName = "UPVOOT_SECRET_NOBODY_SETS_THIS".parse().unwrap();
+        assert_eq!(name.resolve().err(), Some(Unset));
     }
 }

@@ -4,6 +4,8 @@
 //! by writing the wish down, where the call's node sees it, whichever node was asked; the registry of
 //! this node makes it immediate.
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -43,6 +45,10 @@ pub struct View {
     from: Option<String>,
     /// Who was called, as the provider tells.
     to: Option<String>,
+    /// The provider's own id of the call, for looking it up there.
+    provider_call_id: Option<String>,
+    /// What the customer attached to the call at the provider; null: nothing.
+    custom_parameters: Option<BTreeMap<String, String>>,
     #[schema(format = DateTime)]
     started_at: String,
     /// Null while the call is live.
@@ -102,6 +108,8 @@ impl From<calls::Call> for View {
             dialect: call.dialect,
             from: call.from,
             to: call.to,
+            provider_call_id: call.provider_call_id,
+            custom_parameters: Some(call.custom_parameters).filter(|it| !it.is_empty()),
             started_at: rfc3339(call.started_at),
             ended_at: call.ended_at.map(rfc3339),
             end_reason: call.end_reason.map(EndReason::as_str),

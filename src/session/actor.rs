@@ -302,13 +302,16 @@ impl VoiceSession {
         input: fn(Bytes) -> Input,
         ctx: &mut <Self as Actor>::Context,
     ) {
+        let Phase::Talking(talk) = &self.phase else { return };
+        let format = talk.format();
         let (language, voice) = (&self.agent.language, self.agent.voice.as_deref());
-        if let Some(speech) = self.voice.speaker.cached(&text, language, voice) {
+        if let Some(speech) = self.voice.speaker.cached(&text, language, voice, format) {
             return self.feed(input(speech), ctx);
         }
         let (speaker, agent) = (self.voice.speaker.clone(), self.agent.clone());
-        let rendering =
-            async move { speaker.speech(&text, &agent.language, agent.voice.as_deref()).await };
+        let rendering = async move {
+            speaker.speech(&text, &agent.language, agent.voice.as_deref(), format).await
+        };
         ctx.spawn(wrap_future(rendering).map(move |speech, session: &mut Self, ctx| {
             session.feed(input(speech), ctx);
         }));

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::{
     agent::profile::Agent,
+    audio::format::Format,
     call::{CallPlan, Engine, Input, Machine, Output},
     dialect::{Dialect, Frame, Frames, Heard, Say},
     points::Seconds,
@@ -43,6 +44,11 @@ impl Talk {
     /// The wire.
     pub fn wire(&mut self) -> &mut dyn Dialect {
         self.wire.as_mut()
+    }
+
+    /// How sound is written in this call.
+    pub fn format(&self) -> Format {
+        self.wire.format()
     }
 
     /// The machine.

@@ -12,8 +12,7 @@ use super::{
 };
 use crate::{
     agent::{
-        profile::{Agent, Engine, Relay, Signature, SignatureProvider},
-        relay_url::RelayUrl,
+        profile::{Agent, Engine, Relay, RelayUrl, Signature, SignatureProvider},
         secret::SecretName,
     },
     dialect,

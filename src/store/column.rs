@@ -11,8 +11,7 @@ use diesel::{
 use super::conn::{MultiBackend, MultiRawValue};
 use crate::{
     agent::{
-        profile::{Engine, SignatureProvider},
-        relay_url::RelayUrl,
+        profile::{Engine, RelayUrl, SignatureProvider},
         secret::SecretName,
     },
     call::event::{EndReason, TranscriptLine},
@@ -63,8 +62,8 @@ column! {
     KeyHash: Binary as Vec<u8>, |bytes| KeyHash::from_stored(&bytes);
     Engine: Text as String, |text| Engine::from_name(&text);
     SignatureProvider: Text as String, |text| SignatureProvider::from_name(&text);
-    RelayUrl: Text as String, |text| RelayUrl::parse(&text);
-    SecretName: Text as String, |text| SecretName::parse(&text);
+    RelayUrl: Text as String, |text| text.parse().ok();
+    SecretName: Text as String, |text| text.parse().ok();
     dialect::Name: Text as String, |text| dialect::Name::from_name(&text);
     EndReason: Text as String, |text| EndReason::from_stored(&text);
     TranscriptLine: Text as String, |text| serde_json::from_str(&text).ok();

@@ -149,6 +149,8 @@ diesel::table! {
         is_active -> Bool,
         created_at -> BigInt,
         last_signed_in_at -> Nullable<BigInt>,
+        oidc_issuer -> Nullable<Text>,
+        oidc_subject -> Nullable<Binary>,
     }
 }
 

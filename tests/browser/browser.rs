@@ -179,6 +179,11 @@ impl Browser {
         field.send_keys(text).await.unwrap();
     }
 
+    /// Chooses what is called so.
+    pub async fn choose(&self, choice: &str, option: &str) {
+        self.the("combobox", choice).await.select_by_label(option).await.unwrap();
+    }
+
     /// What the page says is wrong; waits for it.
     pub async fn the_alert(&self) -> String {
         eventually(async || {

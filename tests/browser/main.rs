@@ -14,6 +14,10 @@ mod first_run;
 mod keyboard;
 mod keys;
 mod live;
+#[path = "../support/openid.rs"]
+mod openid;
+mod single_sign_on;
+mod relay;
 #[path = "../support/mod.rs"]
 mod support;
 mod trying;

@@ -11,12 +11,12 @@ use upvoot::{
     dialect::{Heard, Say, Tag},
 };
 
-use super::{dialect, recognised, recording, said, sound};
+use super::{dialect, payload_of, recognised, recording, said, sound};
 
-/// The audio of `media` messages, each by itself.
+/// The audio of these messages, each by itself.
 fn pieces(frames: &[String]) -> Vec<Vec<u8>> {
     let message = |frame: &String| serde_json::from_str::<Value>(frame).unwrap();
-    let payload = |message: Value| message["media"]["payload"].as_str().map(str::to_owned);
+    let payload = |message: Value| payload_of(&message).map(str::to_owned);
     let payloads = frames.iter().map(message).filter_map(payload);
     payloads.map(|payload| BASE64_STANDARD.decode(payload).unwrap()).collect()
 }
@@ -80,7 +80,7 @@ fn what_is_held_back_is_dropped_by_a_clear_and_sent_before_a_mark() {
 
 #[test]
 fn no_message_is_larger_than_the_smallest_limit_of_a_provider() {
-    for name in ["twilio/call", "exotel/camel-case", "telnyx/call", "smartflo/call"] {
+    for name in ["twilio/call", "exotel/camel-case", "telnyx/call", "smartflo/call", "plivo/call"] {
         let mut line = dialect(name);
         let sent = said(&mut *line, Say::Audio(&sound(200_000)));
         assert!(sent.len() > 1 && sent.iter().all(|frame| frame.len() < 60_000), "{name}");
@@ -153,7 +153,8 @@ proptest! {
         cuts in prop::collection::vec(0usize..3_000, 1..12),
         which in prop::sample::select(vec![
             "twilio/call", "signalwire/l16-little-endian", "smartflo/call", "exotel/snake-case",
-            "exotel/camel-case", "exotel/mu-law", "telnyx/call",
+            "exotel/camel-case", "exotel/mu-law", "telnyx/call", "plivo/call", "vobiz/l16-big-endian",
+            "vonage/call", "jambonz/call", "asterisk/plain", "asterisk/json",
         ]),
     ) {
         let mut line = dialect(which);

@@ -8,21 +8,25 @@ use upvoot::dialect::{
     detect::{Hints, Verdict},
 };
 
-use super::{judged, recognised, recording};
+use super::{hear, judged, recognised, recording};
 
-const RECORDINGS: [&str; 6] = [
+const RECORDINGS: [&str; 10] = [
     "twilio/call",
     "signalwire/call",
     "smartflo/call",
     "exotel/snake-case",
     "exotel/camel-case",
     "telnyx/call",
+    "plivo/call",
+    "vonage/call",
+    "jambonz/call",
+    "asterisk/json",
 ];
 
 /// All that is heard of these frames, and who speaks.
 fn understood(frames: &[String]) -> (String, Vec<Heard>) {
     let (mut recognised, rest) = recognised(frames);
-    let heard = rest.iter().map(|frame| recognised.dialect.text(frame)).collect();
+    let heard = rest.iter().map(|frame| hear(&mut *recognised.dialect, frame)).collect();
     (format!("{:?} {:?}", recognised.dialect.name(), recognised.caller), heard)
 }
 
@@ -151,7 +155,8 @@ fn any_member_may_be_missing_or_of_another_kind() {
                         assert!(at < head, "{name}: {spoilt} is {verdict:?}");
                         continue;
                     };
-                    let heard: Vec<_> = rest.iter().map(|f| recognised.dialect.text(f)).collect();
+                    let heard: Vec<_> =
+                        rest.iter().map(|f| hear(&mut *recognised.dialect, f)).collect();
                     if at >= head {
                         for (n, (heard, expected)) in heard.iter().zip(&expected).enumerate() {
                             // What Telnyx sends unnumbered, or not at all, moves what comes after it.
@@ -170,15 +175,21 @@ proptest! {
     fn noise_within_a_call_is_survived_and_what_follows_is_heard(
         noise in prop::collection::vec(any::<String>(), 0..5),
         almost in prop::collection::vec(r#"\{"event":"(media|dtmf|mark|stop|error)"[\[\]{}:,"a-z0-9\\ ]{0,30}\}"#, 0..5),
-        which in prop::sample::select(RECORDINGS.to_vec()),
+        plain in prop::collection::vec("(DTMF_END|ERROR|MEDIA_X(ON|OFF)|MEDIA_MARK_PROCESSED)[ :_a-z0-9]{0,30}", 0..5),
+        binary: Vec<Vec<u8>>,
+        which in prop::sample::select([&RECORDINGS[..], &["asterisk/plain"]].concat()),
     ) {
         let frames = recording(which);
         let (mut recognised, rest) = recognised(&frames);
-        for text in noise.iter().chain(&almost) {
+        for text in noise.iter().chain(&almost).chain(&plain) {
             recognised.dialect.text(text);
         }
-        let media = rest.iter().find(|frame| frame.contains(r#""event":"media""#)).unwrap();
-        prop_assert!(matches!(recognised.dialect.text(media), Heard::Audio(_)));
+        for bytes in binary {
+            recognised.dialect.binary(bytes.into());
+        }
+        let is_sound = |frame: &&String| ["media", "binary"].iter().any(|word| frame.contains(word));
+        let sound = rest.iter().find(is_sound).unwrap();
+        prop_assert!(matches!(hear(&mut *recognised.dialect, sound), Heard::Audio(_)));
     }
 
     #[test]

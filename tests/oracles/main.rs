@@ -1,14 +1,16 @@
-//! Dialects against somebody else's idea of them: pipecat's, which thousands of calls go through.
+//! Dialects against somebody else's idea of them: pipecat's, which thousands of calls go through, and
+//! for Plivo's family also the provider's own (`plivo`).
 //!
 //! It stands on the same side of the wire as we do. So what a provider sends must mean the same to
 //! both; what we send must look like what it sends, and it must read our audio out of it.
 //!
 //! The first run makes a Python environment below `target/` and installs a pinned pipecat from PyPI:
-//! 26 packages, 70 MB of downloads, about a minute (its full list of dependencies would be several
+//! 28 packages, 70 MB of downloads, about a minute (its full list of dependencies would be several
 //! times that, for models that are not asked here). If that fails the tests fail: an oracle that is
 //! silently not asked proves nothing.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should")]
 
+mod plivo;
 mod python;
 
 use std::{fs, path::Path};
@@ -23,6 +25,9 @@ use upvoot::{
         detect::{Detector, First, Hints, Verdict},
     },
 };
+
+/// The script that asks pipecat.
+const PIPECAT: &str = "pipecat_oracle.py";
 
 /// What pipecat calls each recorded call. It has no names for those who speak like Twilio, nor for
 /// Exotel where it does.
@@ -84,7 +89,7 @@ fn chunk() -> Bytes {
 #[test]
 fn pipecat_knows_the_same_callers() {
     let questions = CALLS.map(|(name, ..)| json!({ "ask": "classify", "frames": recording(name) }));
-    for ((name, ours, theirs), answer) in CALLS.into_iter().zip(python::ask(&questions)) {
+    for ((name, ours, theirs), answer) in CALLS.into_iter().zip(python::ask(PIPECAT, &questions)) {
         assert_eq!(answer["provider"], theirs, "{name}");
         let recognised = recognised(name);
         assert_eq!(recognised.dialect.name(), ours, "{name}");
@@ -106,7 +111,7 @@ fn pipecat_hears_our_audio_as_we_said_it() {
         let frames = said(&mut *recognised(name).dialect, Say::Audio(&audio));
         json!({ "ask": "hear", "dialect": dialect, "stream": "", "frames": frames })
     });
-    for ((name, _), answer) in LINES.into_iter().zip(python::ask(&questions)) {
+    for ((name, _), answer) in LINES.into_iter().zip(python::ask(PIPECAT, &questions)) {
         let heard = BASE64_STANDARD.decode(answer["audio"].as_str().unwrap()).unwrap();
         assert!(heard == audio, "{name}: heard {} bytes", heard.len());
     }
@@ -125,7 +130,7 @@ fn we_speak_as_pipecat_speaks() {
         let audio = BASE64_STANDARD.encode(&audio);
         json!({ "ask": "say", "dialect": dialect, "stream": stream, "audio": audio })
     });
-    for ((name, _), theirs) in LINES.into_iter().zip(python::ask(&questions)) {
+    for ((name, _), theirs) in LINES.into_iter().zip(python::ask(PIPECAT, &questions)) {
         let line = &mut *recognised(name).dialect;
         let [media] = &said(line, Say::Audio(&audio))[..] else { panic!("{name}: one chunk") };
         let mut media: Value = serde_json::from_str(media).unwrap();

@@ -12,9 +12,9 @@ use serde_json::Value;
 
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 
-/// Asks pipecat these questions, and gives its answers in the same order.
-pub fn ask(questions: &[Value]) -> Vec<Value> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/pipecat_oracle.py");
+/// Asks a script these questions, and gives its answers in the same order.
+pub fn ask(script: &str, questions: &[Value]) -> Vec<Value> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles").join(script);
     let mut child = Command::new(python())
         .args(["-W", "ignore::DeprecationWarning"])
         .arg(script)

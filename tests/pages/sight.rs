@@ -28,8 +28,8 @@ const PAGES: [(&str, [u16; 5]); 14] = [
     ("/assets/{name}", [404; 5]),
 ];
 
-/// Pages for whoever is not signed in, tried in `forms`.
-const OPEN: [&str; 2] = ["/login", "/setup/{token}"];
+/// Pages for whoever is not signed in, tried in `forms` and `single_sign_on`.
+const OPEN: [&str; 4] = ["/login", "/login/oidc", "/login/oidc/callback", "/setup/{token}"];
 
 struct World {
     server: Server,

@@ -3,6 +3,8 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/openid.rs"]
+mod openid;
 
 mod canary;
 mod command_line;

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     app::{self, Running, StartError},
-    settings::{MetricsListen, ServeArgs},
+    settings::{MetricsListen, OidcArgs, ServeArgs},
 };
 
 /// Where the demo listens unless that is taken.
@@ -127,6 +127,7 @@ fn settings(args: &DemoArgs, directory: &Path, token: &SecretString) -> ServeArg
         relay_networks: Default::default(),
         drain_seconds: 1,
         attempts_per_minute: 100,
+        oidc: OidcArgs::default(),
     }
 }
 

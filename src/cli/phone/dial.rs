@@ -6,11 +6,9 @@
 use std::{
     fmt::Write,
     io,
-    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
-use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::ServerName;
 use serde::Deserialize;
 use tokio::{
@@ -29,6 +27,7 @@ use tokio_tungstenite::{
 use zeroize::Zeroizing;
 
 use super::{Address, Carrier, Line, native::Native, side::Side};
+use crate::trust::client_tls;
 
 /// The subprotocol of the native dialect.
 const SUBPROTOCOL: &str = "upvoot.v1";
@@ -121,25 +120,8 @@ async fn connect(address: &Address) -> Result<Box<dyn Wire>, NoCall> {
     }
     let name = ServerName::try_from(address.host.clone())
         .map_err(|error| NoCall::Insecure(io::Error::other(error)))?;
-    let secured = TlsConnector::from(tls()).connect(name, stream).await;
+    let secured = TlsConnector::from(client_tls()).connect(name, stream).await;
     Ok(Box::new(secured.map_err(NoCall::Insecure)?))
-}
-
-/// TLS that trusts what the operating system trusts; read once.
-fn tls() -> Arc<ClientConfig> {
-    static TLS: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    TLS.get_or_init(|| {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let ring = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(ring)
-            .with_safe_default_protocol_versions()
-            .expect("ring serves the default versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Arc::new(config)
-    })
-    .clone()
 }
 
 async fn upgrade(

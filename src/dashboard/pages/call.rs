@@ -70,6 +70,15 @@ fn page(call: &Call, agent: &str, key: Option<&str>, may_end: bool) -> Markup {
                 } }
                 div { dt { "Key" } dd { (key.unwrap_or("None: tried from the dashboard")) } }
                 div { dt { "Dialect" } dd { (call.dialect.as_deref().unwrap_or("Not recognised yet")) } }
+                div { dt { "Provider's id" } dd { (call.provider_call_id.as_deref().unwrap_or("Not told")) } }
+            }
+            div.form #call-parameters data-live {
+                @if !call.custom_parameters.is_empty() {
+                    h2 { "Custom parameters" }
+                    dl.facts {
+                        @for (name, value) in &call.custom_parameters { div { dt { (name) } dd { (value) } } }
+                    }
+                }
             }
         }
         div.pair.halves {
@@ -215,6 +224,12 @@ mod tests {
         assert!(!page(&call, "A", None, true).into_string().contains("<script>"));
         assert!(page(&call, "A", None, true).into_string().contains("id=\"end\""));
         assert!(!page(&call, "A", None, false).into_string().contains("id=\"end\""));
+        call.custom_parameters = [("<b>".to_owned(), "<i>".to_owned())].into();
+        call.provider_call_id = Some("<u>".to_owned());
+        let html = page(&call, "A", None, true).into_string();
+        assert!(
+            html.contains("&lt;b&gt;") && html.contains("&lt;i&gt;") && html.contains("&lt;u&gt;")
+        );
         (call.ended_at, call.end_reason) = (Some(1), Some(EndReason::Hangup));
         assert!(!page(&call, "A", None, true).into_string().contains("id=\"end\""));
     }

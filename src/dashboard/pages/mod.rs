@@ -8,12 +8,14 @@
 mod account;
 mod accounts;
 mod agent;
+mod agent_form;
 mod agents;
 mod audit;
 mod call;
 mod calls;
 mod keys;
 mod login;
+mod oidc;
 mod overview;
 mod points;
 mod rotate;
@@ -57,6 +59,8 @@ pub fn configure(app: &mut web::ServiceConfig) {
     app.route("/assets/{name}", web::get().to(assets::serve))
         .route("/login", web::get().to(login::show))
         .route("/login", web::post().to(login::sign_in))
+        .route("/login/oidc", web::get().to(oidc::depart))
+        .route("/login/oidc/callback", web::get().to(oidc::arrive))
         .route("/logout", web::post().to(login::sign_out))
         .route("/setup/{token}", web::get().to(setup::show))
         .route("/setup/{token}", web::post().to(setup::set_up))
