@@ -17,7 +17,10 @@ use super::{
     json::{Count, Lenient, Text, quoted},
     native, payload,
 };
-use crate::{audio::format::Format, call::Event};
+use crate::{
+    audio::format::{Encoding, Format},
+    call::Event,
+};
 
 /// The most bytes of audio in one message: no provider minds a message of this size in base64, and
 /// it is a multiple of every [`Flavour::step`].
@@ -183,7 +186,7 @@ impl MediaStreams {
             payload::decode(text, buf);
             if !matches!(self.order, ByteOrder::Little) {
                 // To straighten a sample both bytes are needed; half a one is no sound.
-                buf.truncate(self.format.whole_samples(buf.len()));
+                buf.truncate(buf.len() & !1);
                 self.order.straighten(buf);
             }
         });
@@ -246,7 +249,7 @@ impl MediaStreams {
 
     /// A `media` message.
     fn media(&mut self, audio: &[u8], out: &mut Frames) {
-        let audio = if self.order.is_big() {
+        let audio = if self.order.is_big() && self.format.encoding() == Encoding::Pcm16 {
             self.swapped.clear();
             self.swapped.extend_from_slice(audio);
             byte_order::swap(&mut self.swapped);
