@@ -115,6 +115,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         speaker: Speaker::new(),
         attempts: Attempts::new(settings.attempts_per_minute),
         proxies: settings.trusted_proxies.clone(),
+        public_authority: settings.public_authority(),
         relay_networks: settings.relay_networks.clone(),
         clock,
         node_id,

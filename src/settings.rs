@@ -171,6 +171,12 @@ impl ServeArgs {
         };
         self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{host}"))
     }
+
+    /// The host of `UPVOOT_PUBLIC_URL`, with a port if it names one; `None` where it is not set.
+    pub fn public_authority(&self) -> Option<String> {
+        let (_, rest) = self.public_url.as_ref()?.split_once("://")?;
+        rest.split('/').next().map(str::to_owned)
+    }
 }
 
 fn database_url(text: &str) -> Result<SecretString, &'static str> {

@@ -3,7 +3,7 @@
 //! The same rule, the same transaction and the same row as with a key; only what proves the right to
 //! ask differs. A ticket is used up by being shown, whatever the answer is.
 
-use super::{Admitted, NewCall, Refusal, Verdict, facts, open, rule};
+use super::{Admitted, NewCall, OfKey, Refusal, Verdict, facts, open, rule};
 use crate::{
     agent::profile::Agent,
     id::{AgentId, UserId},
@@ -46,6 +46,9 @@ pub fn refusal(conn: &mut Conn, agent: AgentId) -> Result<Option<Refusal>, Store
     Ok(decide(conn, agent)?.err())
 }
 
+/// A ticket is good once, its agent is there, and no provider signs for a browser.
+const OF_TICKET: OfKey = OfKey { is_active: true, agent_exists: true, is_signed: true };
+
 /// Locks agent and account, in this order, and decides.
 fn decide(
     conn: &mut Conn,
@@ -55,6 +58,6 @@ fn decide(
     let Some(account) = accounts::lock(conn, agent.account_id)? else {
         return Ok(Err(Refusal::AgentDisabled));
     };
-    let facts = facts(conn, (true, true), &agent, &account)?;
+    let facts = facts(conn, OF_TICKET, &agent, &account)?;
     Ok(rule::decide(&facts).map(|reserved| (agent, reserved)))
 }

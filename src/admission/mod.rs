@@ -14,7 +14,7 @@ pub use by_ticket::{ask_by_ticket, refusal};
 pub use rule::Refusal;
 
 use crate::{
-    agent::profile::Agent,
+    agent::profile::{Agent, Signature},
     id::{AccountId, CallId, KeyId, NodeId},
     key::{KeyHash, KeySuffix},
     points::Seconds,
@@ -33,6 +33,29 @@ pub struct Ask {
     pub hash: KeyHash,
     /// What for.
     pub intent: Intent,
+    /// Whether the request is signed, for an agent whose calls have to be.
+    pub proof: Proof,
+}
+
+/// Says whether a request is signed as an agent asks for. The default is not signed at all.
+#[derive(Default)]
+pub struct Proof(Option<Box<dyn Fn(&Signature) -> bool + Send>>);
+
+impl Proof {
+    /// A proof by this check, which may hold a key and is dropped with it.
+    pub fn new(proves: impl Fn(&Signature) -> bool + Send + 'static) -> Self {
+        Self(Some(Box::new(proves)))
+    }
+
+    fn holds(&self, asked: Option<&Signature>) -> bool {
+        asked.is_none_or(|asked| self.0.as_ref().is_some_and(|proves| proves(asked)))
+    }
+}
+
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Proof")
+    }
 }
 
 /// What the asker would do with a yes.
@@ -132,13 +155,13 @@ impl fmt::Debug for Claim {
 /// # Errors
 /// [`StoreError`] when the database could not be asked within five seconds: nobody is admitted then.
 pub async fn ask(store: &Store, ask: Ask) -> Result<Verdict, StoreError> {
-    let Ask { hash, intent } = ask;
+    let Ask { hash, intent, proof } = ask;
     match intent {
         Intent::Probe => {
             store
                 .read(move |conn| {
                     let standing = keys::find_by_hash(conn, &hash)?;
-                    Ok(match decide(conn, &hash, standing)? {
+                    Ok(match decide(conn, &hash, &proof, standing)? {
                         Ok(_) => Verdict::WouldAdmit,
                         Err((refusal, key)) => Verdict::Refused(refusal, key),
                     })
@@ -149,7 +172,7 @@ pub async fn ask(store: &Store, ask: Ask) -> Result<Verdict, StoreError> {
             store
                 .write(move |conn| {
                     let standing = keys::lock_by_hash(conn, &hash)?;
-                    let (standing, reserved) = match decide(conn, &hash, standing)? {
+                    let (standing, reserved) = match decide(conn, &hash, &proof, standing)? {
                         Ok(yes) => yes,
                         Err((refusal, key)) => return Ok(Verdict::Refused(refusal, key)),
                     };
@@ -194,13 +217,18 @@ type Decision = Result<(Standing, Seconds), (Refusal, Option<KeyId>)>;
 fn decide(
     conn: &mut Conn,
     hash: &KeyHash,
+    proof: &Proof,
     standing: Option<Standing>,
 ) -> Result<Decision, StoreError> {
     // The look-up went by an index, byte by byte; what decides is this comparison, in constant time.
     let Some(standing) = standing.filter(|standing| standing.hash == *hash) else {
         return Ok(Err((Refusal::InvalidKey, None)));
     };
-    let of_key = (standing.key_is_active, !standing.agent_is_deleted);
+    let of_key = OfKey {
+        is_active: standing.key_is_active,
+        agent_exists: !standing.agent_is_deleted,
+        is_signed: proof.holds(standing.agent.signature.as_ref()),
+    };
     let facts = facts(conn, of_key, &standing.agent, &standing.account)?;
     Ok(match rule::decide(&facts) {
         Ok(reserved) => Ok((standing, reserved)),
@@ -208,10 +236,17 @@ fn decide(
     })
 }
 
+/// What is known of the key, or of what stands for one.
+struct OfKey {
+    is_active: bool,
+    agent_exists: bool,
+    is_signed: bool,
+}
+
 /// What the rule decides by.
 fn facts(
     conn: &mut Conn,
-    (key_is_active, agent_exists): (bool, bool),
+    of_key: OfKey,
     agent: &Agent,
     account: &Account,
 ) -> Result<rule::Facts, StoreError> {
@@ -221,8 +256,9 @@ fn facts(
         Ok(calls::count_live(conn, account.id, agent)? < i64::from(cap))
     };
     Ok(rule::Facts {
-        key_is_active,
-        agent_is_on: agent.is_active && agent_exists,
+        key_is_active: of_key.is_active,
+        agent_is_on: agent.is_active && of_key.agent_exists,
+        is_signed: of_key.is_signed,
         free: account.free(),
         agent_has_room: room(agent.max_concurrent_calls, Some(agent.id))?,
         account_has_room: room(account.max_concurrent_calls, None)?,

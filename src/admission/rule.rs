@@ -16,6 +16,8 @@ pub enum Refusal {
     KeyRevoked,
     /// Its agent is switched off, or deleted.
     AgentDisabled,
+    /// The agent's calls have to be signed by their provider, and this one is not.
+    InvalidSignature,
     /// The account has no free second left.
     InsufficientPoints,
     /// The agent or its account has as many calls as it may.
@@ -29,6 +31,8 @@ pub struct Facts {
     pub key_is_active: bool,
     /// Its agent is neither switched off nor deleted.
     pub agent_is_on: bool,
+    /// The request is signed, or need not be.
+    pub is_signed: bool,
     /// The account's balance, less what its live calls hold.
     pub free: Seconds,
     /// The agent may have one more call.
@@ -48,6 +52,9 @@ pub fn decide(facts: &Facts) -> Result<Seconds, Refusal> {
     if !facts.agent_is_on {
         return Err(Refusal::AgentDisabled);
     }
+    if !facts.is_signed {
+        return Err(Refusal::InvalidSignature);
+    }
     if facts.free < Seconds(1) {
         return Err(Refusal::InsufficientPoints);
     }
@@ -64,6 +71,7 @@ mod tests {
     const GOOD: Facts = Facts {
         key_is_active: true,
         agent_is_on: true,
+        is_signed: true,
         free: Seconds(1000),
         agent_has_room: true,
         account_has_room: true,
@@ -73,14 +81,16 @@ mod tests {
     fn the_first_reason_wins() {
         let full = Facts { account_has_room: false, ..GOOD };
         let poor = Facts { free: Seconds(0), agent_has_room: false, ..full };
-        let off = Facts { agent_is_on: false, ..poor };
+        let unsigned = Facts { is_signed: false, ..poor };
+        let off = Facts { agent_is_on: false, ..unsigned };
         let revoked = Facts { key_is_active: false, ..off };
-        let refusals = [revoked, off, poor, full].map(|facts| decide(&facts).err());
+        let refusals = [revoked, off, unsigned, poor, full].map(|facts| decide(&facts).err());
         assert_eq!(
             refusals,
             [
                 Some(Refusal::KeyRevoked),
                 Some(Refusal::AgentDisabled),
+                Some(Refusal::InvalidSignature),
                 Some(Refusal::InsufficientPoints),
                 Some(Refusal::TooManyCalls),
             ]

@@ -64,6 +64,7 @@ pub async fn create(context: Data<Context>, who: Who, Id(id): Id<AgentId>) -> An
 fn code(refusal: Refusal) -> Code {
     match refusal {
         Refusal::AgentDisabled => Code::AgentDisabled,
+        Refusal::InvalidSignature => Code::InvalidSignature,
         Refusal::InsufficientPoints => Code::InsufficientPoints,
         Refusal::TooManyCalls => Code::TooManyCalls,
         // These are of keys and of tickets that are shown.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{EndReason, Event, Reserve, Role, Tag, Time, TranscriptLine};
+use super::{EndReason, Event, Reserve, Role, Tag, Time, TranscriptLine, event::Stretch};
 use crate::{audio::format::Format, points::Seconds};
 
 /// What answers the caller.
@@ -143,6 +143,8 @@ pub enum Output {
     ToAgent(ToAgent),
     /// Keep this line of the transcript.
     Line(TranscriptLine),
+    /// Keep that somebody was heard.
+    Heard(Stretch),
     /// Ask the ledger for more time; [`Input::Reservation`] is the answer.
     Extend,
     /// The call is over. Comes exactly once, and last.

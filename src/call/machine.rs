@@ -122,7 +122,7 @@ impl Machine {
                 Some(_) => State::Greeting(Phrase::awaited(now)),
                 None => State::Listening,
             },
-            out: Outbox::new(plan.format, plan.ahead, plan.marks),
+            out: Outbox::new(plan.format, plan.ahead, plan.marks).since(now),
             playback: Playback::default(),
             meter: Meter::start(now, plan.reserved),
             silence: Silence::since(now, plan.silence_timeout),
@@ -296,6 +296,7 @@ impl Machine {
                 if level::is_voiced_in(self.plan.format, &frame) {
                     self.silence.speech_until(now);
                     self.turns.caller_spoke = true;
+                    self.out.caller_speaks(now);
                 }
                 true
             }
@@ -337,6 +338,9 @@ impl Machine {
         let samples = frame.get(self.playback.split_bytes(&self.out)..).unwrap_or_default();
         let voiced = level::is_voiced_in(self.plan.format, samples);
         self.playback.put(now, frame, &mut self.out);
+        if voiced && self.plan.engine == Engine::Echo {
+            self.out.caller_speaks(now);
+        }
         if voiced {
             // It is speech until it has been played.
             let rest = self.playback.length(&self.out);
@@ -435,6 +439,7 @@ impl Machine {
             self.out.push(Output::Event(Event::CallEnd { reason }));
         }
         self.out.marks_mut().clear();
+        self.out.end_stretches(now);
         let (talk, dropped_bytes) = (self.meter.talk(now), self.playback.dropped_bytes());
         self.out.push(Output::Finished(Finished { reason, talk, dropped_bytes }));
     }

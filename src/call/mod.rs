@@ -4,7 +4,8 @@
 //! moment. [`machine`] holds the states and every transition between them, and is the file to read
 //! first; others are the small instruments it plays: `outbox` paces what is sent, `speech` says a
 //! phrase, `playback` keeps what comes faster than it may be sent, [`marks`] tells what was really
-//! heard, [`meter`] counts the time that is paid for, `silence` notices that nobody speaks. [`exchange`] is what a session needs to know, [`event`] has the words that
+//! heard, [`meter`] counts the time that is paid for, `silence` notices that nobody speaks,
+//! `stretches` remembers who was heard when. [`exchange`] is what a session needs to know, [`event`] has the words that
 //! `dialect` turns into frames.
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ mod outbox;
 mod playback;
 mod silence;
 mod speech;
+mod stretches;
 
 pub use event::{EndReason, Event, Role, TranscriptLine};
 pub use exchange::{CallPlan, Engine, Finished, FromAgent, Input, Output, ToAgent};

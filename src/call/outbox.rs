@@ -10,7 +10,9 @@ use bytes::Bytes;
 
 use super::{
     Event, Output, Time,
+    event::Stretch,
     marks::{Marks, Tag},
+    stretches::Stretches,
 };
 use crate::audio::format::Format;
 
@@ -28,6 +30,7 @@ pub struct Outbox {
     played_at: Time,
     last_audio_at: Time,
     marks: Marks,
+    stretches: Stretches,
 }
 
 impl Outbox {
@@ -42,7 +45,14 @@ impl Outbox {
             played_at: Time::ZERO,
             last_audio_at: Time::ZERO,
             marks: Marks::new(told),
+            stretches: Stretches::since(Time::ZERO),
         }
+    }
+
+    /// The same for a call that begins now: who was heard is told in time since then.
+    pub fn since(mut self, now: Time) -> Self {
+        self.stretches = Stretches::since(now);
+        self
     }
 
     /// How audio is written here.
@@ -65,6 +75,7 @@ impl Outbox {
     pub fn audio(&mut self, now: Time, frame: Bytes) {
         if !self.in_stretch {
             self.in_stretch = true;
+            self.stretches.agent_begins(self.played_at.max(now));
             self.queue.push_back(Output::Event(Event::AudioStart));
         }
         self.played_at = self.played_at.max(now) + self.format.length(frame.len());
@@ -76,6 +87,24 @@ impl Outbox {
     pub fn end_stretch(&mut self) {
         if std::mem::take(&mut self.in_stretch) {
             self.queue.push_back(Output::Event(Event::AudioEnd));
+            self.heard(|stretches, played_at| stretches.agent_ends(played_at));
+        }
+    }
+
+    /// The caller is heard.
+    pub fn caller_speaks(&mut self, now: Time) {
+        self.heard(|stretches, _| stretches.caller_speaks(now));
+    }
+
+    /// Nobody will be heard any more.
+    pub fn end_stretches(&mut self, now: Time) {
+        self.heard(|stretches, played_at| stretches.agent_ends(played_at.min(now)));
+        self.heard(|stretches, _| stretches.caller_stops());
+    }
+
+    fn heard(&mut self, by: impl FnOnce(&mut Stretches, Time) -> Option<Stretch>) {
+        if let Some(stretch) = by(&mut self.stretches, self.played_at) {
+            self.queue.push_back(Output::Heard(stretch));
         }
     }
 
@@ -110,9 +139,9 @@ impl Outbox {
     /// Has the peer drop what was sent and not been played, and closes the stretch.
     pub fn clear(&mut self, now: Time) {
         self.queue.push_back(Output::Clear);
+        self.played_at = self.played_at.min(now);
         self.end_stretch();
         self.marks.clear();
-        self.played_at = self.played_at.min(now);
     }
 
     /// How many bytes may be sent now, in whole samples.
@@ -166,7 +195,8 @@ mod tests {
         out.audio(NOW, Bytes::from_static(&[3, 4]));
         out.end_stretch();
         out.end_stretch();
-        let sent: Vec<_> = std::iter::from_fn(|| out.pop()).collect();
+        let heard = |output: &Output| matches!(output, Output::Heard(_));
+        let sent: Vec<_> = std::iter::from_fn(|| out.pop()).filter(|o| !heard(o)).collect();
         assert_eq!(
             sent,
             [

@@ -337,8 +337,8 @@ mod tests {
             let wire = &mut *wire;
             let sound = Frame::Binary(audio.clone());
             assert_eq!(said(wire, Say::Audio(&audio)), [start.clone(), sound.clone()]);
-            assert_eq!(said(wire, Say::Audio(&audio)), [sound.clone()]);
-            assert_eq!(said(wire, Say::Mark(TAG)), [stop_with_id.clone()]);
+            assert_eq!(said(wire, Say::Audio(&audio)), std::slice::from_ref(&sound));
+            assert_eq!(said(wire, Say::Mark(TAG)), std::slice::from_ref(&stop_with_id));
             assert_eq!(said(wire, Say::Audio(&audio)), [start.clone(), sound.clone()]);
             assert_eq!(said(wire, Say::Event(&Event::AudioEnd)), [stop]);
             assert_eq!(said(wire, Say::Mark(TAG)), [start.clone(), stop_with_id]);

@@ -251,6 +251,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::audio::format::SERVED_RATES;
 
     const HEAD: &str = r#"{"sampleRate":8000,"mixType":"mono","callSid":"cs1","direction":"inbound",
         "from":"+15083084809","to":"5083728299","callId":"x","sbcCallid":"y","sipStatus":200,
@@ -333,6 +334,15 @@ mod tests {
         assert_eq!(said(&mut *wire, Say::Clear), [text(KILL_AUDIO)]);
         assert!(said(&mut *wire, end).is_empty(), "nothing is left to push through");
         assert_eq!(said(&mut *wire, Say::HangUp), [text(DISCONNECT)]);
+    }
+
+    #[test]
+    fn there_is_silence_enough_for_every_rate() {
+        for rate in SERVED_RATES {
+            let mut wire = begun(&format!(r#"{{"callSid":"a","sampleRate":{rate}}}"#)).dialect;
+            let bytes = wire.format().bytes_within(KEPT_AT_FIRST);
+            assert_eq!(said(&mut *wire, Say::Mark(tag(0))), [mark(0), silence(bytes)]);
+        }
     }
 
     #[test]

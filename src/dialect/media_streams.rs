@@ -4,7 +4,7 @@
 //! each provider has its own, and reads its `start`. Nothing more is written than a provider knows:
 //! Twilio warns its customers of every field too many.
 
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
@@ -17,13 +17,14 @@ use super::{
     json::{Count, Lenient, Text, quoted},
     native, payload,
 };
-use crate::{audio::format::Format, call::Event};
+use crate::{
+    audio::format::{Encoding, Format},
+    call::Event,
+};
 
 /// The most bytes of audio in one message: no provider minds a message of this size in base64, and
 /// it is a multiple of every [`Flavour::step`].
 const MOST: usize = 38_400;
-/// The most characters of a complaint that are kept.
-const COMPLAINT: usize = 200;
 
 /// What one provider wants otherwise than the others.
 #[derive(Debug, Clone, Copy)]
@@ -185,7 +186,7 @@ impl MediaStreams {
             payload::decode(text, buf);
             if !matches!(self.order, ByteOrder::Little) {
                 // To straighten a sample both bytes are needed; half a one is no sound.
-                buf.truncate(self.format.whole_samples(buf.len()));
+                buf.truncate(buf.len() & !1);
                 self.order.straighten(buf);
             }
         });
@@ -199,7 +200,7 @@ impl MediaStreams {
             Some("dtmf") => message.digit().map(Heard::Dtmf),
             Some("mark") => message.tag().map(Heard::Mark),
             Some("stop") => Some(Heard::Stop),
-            Some("error") => Some(Heard::Complaint(message.complaint())),
+            Some("error") => Some(message.complaint()),
             _ => None,
         };
         heard.unwrap_or(Heard::Nothing)
@@ -248,7 +249,7 @@ impl MediaStreams {
 
     /// A `media` message.
     fn media(&mut self, audio: &[u8], out: &mut Frames) {
-        let audio = if self.order.is_big() {
+        let audio = if self.order.is_big() && self.format.encoding() == Encoding::Pcm16 {
             self.swapped.clear();
             self.swapped.extend_from_slice(audio);
             byte_order::swap(&mut self.swapped);
@@ -276,7 +277,7 @@ impl MediaStreams {
             buf.extend_from_slice(br#""}}"#);
         });
         self.sent += audio.len();
-        out.push(frame(text));
+        out.push(Frame::text(text));
     }
 
     /// A message about something else than audio.
@@ -285,7 +286,7 @@ impl MediaStreams {
         let text = self.frames.take(|buf| {
             write(buf, format_args!(r#"{{"event":"{event}"{id},"{event}":{{{member}}}}}"#));
         });
-        out.push(frame(text));
+        out.push(Frame::text(text));
     }
 }
 
@@ -298,12 +299,11 @@ impl Message<'_> {
         self.mark.0.as_ref()?.name.get()?.parse().ok()
     }
 
-    fn complaint(&self) -> String {
-        let Some(complaint) = &self.payload.0 else { return String::new() };
-        let words = [&complaint.code, &complaint.title, &complaint.detail];
-        let words: Vec<Cow<'_, str>> =
-            words.into_iter().filter_map(|word| word.get().map(Cow::from)).collect();
-        words.join(": ").chars().take(COMPLAINT).collect()
+    fn complaint(&self) -> Heard {
+        let Some(Complaint { code, title, detail }) = &self.payload.0 else {
+            return Heard::complaint(&[]);
+        };
+        Heard::complaint(&[code, title, detail].map(|word| word.get().unwrap_or_default()))
     }
 }
 
@@ -350,10 +350,6 @@ impl Dialect for MediaStreams {
             Say::Begin(_) | Say::Event(_) | Say::Dtmf(_) | Say::HangUp => {}
         }
     }
-}
-
-fn frame(text: Bytes) -> Frame {
-    Frame::Text(ByteString::try_from(text).expect("JSON written from texts and base64 is UTF-8"))
 }
 
 fn write(buf: &mut BytesMut, text: std::fmt::Arguments<'_>) {

@@ -128,20 +128,16 @@ impl Start {
     /// Who calls whom: from `start` where the provider tells it, else from custom parameters by the
     /// names that customers give them.
     pub fn caller(&self, call_id_keys: &[&str]) -> Caller {
-        let told = |key, names| self.text(&[key]).or_else(|| self.custom_text(names));
-        let kept = |text: Option<Cow<'_, str>>| text.map(|text| Caller::cut(&text));
-        let mut caller = Caller {
-            from: kept(told("from", &["from", "From", "from_number", "caller", "caller_id"])),
-            to: kept(told("to", &["to", "To", "to_number", "called"])),
-            provider_call_id: kept(self.text(call_id_keys)),
-            ..Caller::default()
-        };
+        let kept = |keys: &[&str]| self.text(keys).map(|text| Caller::cut(&text));
+        let mut caller = Caller { provider_call_id: kept(call_id_keys), ..Caller::default() };
         for (name, value) in self.custom().into_iter().flatten() {
-            if let Some(value) = text_of(Some(value)) {
-                caller.param(name, &value);
-            }
+            caller.json_param(name, value);
         }
-        caller
+        let told = |names: &[&str]| caller.param_named(names).map(str::to_owned);
+        let from =
+            kept(&["from"]).or_else(|| told(&["from", "from_number", "caller", "caller_id"]));
+        let to = kept(&["to"]).or_else(|| told(&["to", "to_number", "called"]));
+        Caller { from, to, ..caller }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Telnyx media streaming: Call Control `stream_url` and TeXML `<Stream>`, in its mode `rtp`.
 //!
 //! The family's words in snake_case, and no stream's id towards the provider. Audio may come out of
-//! order and has numbers for that. How the stream writes what it hears is told; how it wants to be
-//! spoken to is told nowhere, so [`spoken`] has the rule. Closing ends the stream; whether the call
-//! lives on is the customer's to decide.
+//! order and has numbers for that. How the stream writes what we hear is told; how it wants to be
+//! spoken to is told nowhere, so [`spoken`] has the rule. The call runs in that format, and what is
+//! heard in another is converted here. Closing ends the stream; whether the call lives on is the
+//! customer's to decide.
 
 use bytes::Bytes;
 
@@ -16,21 +17,19 @@ use super::{
     reorder::Reorder,
     start::{Start, UNSERVED_CODEC, UNSERVED_RATE, encoding_named},
 };
-use crate::audio::format::{Encoding, Format};
-
-/// The two directions of the stream differ.
-const UNSERVED_MIX: &str =
-    "The stream is heard and spoken to in different codecs: use the same for both.";
+use crate::audio::{
+    format::{Encoding, Format},
+    transcode::Transcoder,
+};
 
 /// Begins a call with its `start`.
 pub(super) fn begin(head: &str, _: &Hints) -> Option<Recognised> {
     let start = Start::read(head)?;
     let (heard, unserved) = start.format(Encoding::Mulaw);
-    let unserved = unserved.or(match spoken(&start, heard) {
-        Ok(spoken) if spoken == heard => None,
-        Ok(_) => Some(UNSERVED_MIX),
-        Err(sentence) => Some(sentence),
-    });
+    let (spoken, unserved) = match spoken(&start, heard) {
+        Ok(spoken) => (spoken, unserved),
+        Err(sentence) => (heard, unserved.or(Some(sentence))),
+    };
     let order = match heard.encoding() {
         Encoding::Pcm16 => ByteOrder::unknown(heard.rate()),
         Encoding::Mulaw | Encoding::Alaw => ByteOrder::Little,
@@ -38,13 +37,14 @@ pub(super) fn begin(head: &str, _: &Hints) -> Option<Recognised> {
     let flavour = Flavour {
         id_key: None,
         // A message holds 20 ms at least.
-        least: heard.frame_bytes(),
-        ..Flavour::like_twilio(Name::Telnyx, heard)
+        least: spoken.frame_bytes(),
+        ..Flavour::like_twilio(Name::Telnyx, spoken)
     };
     let dialect = Telnyx {
-        wire: MediaStreams::new(flavour, "", heard, order),
+        wire: MediaStreams::new(flavour, "", spoken, order),
         reorder: Reorder::default(),
-        joined: Arena::for_pieces(heard.frame_bytes()),
+        conversion: (heard != spoken).then(|| Transcoder::new(heard, spoken)),
+        ready: Arena::for_pieces(spoken.frame_bytes()),
     };
     Some(Recognised { dialect: Box::new(dialect), caller: caller(&start), unserved })
 }
@@ -83,22 +83,30 @@ fn caller(start: &Start) -> Caller {
 struct Telnyx {
     wire: MediaStreams,
     reorder: Reorder,
-    /// For pieces that waited for each other and are heard together.
-    joined: Arena,
+    /// From what is heard to what is spoken, where they differ.
+    conversion: Option<Transcoder>,
+    /// For audio that is converted, and for pieces that waited and are heard together.
+    ready: Arena,
 }
 
 impl Telnyx {
-    /// All audio whose turn it is.
-    fn ready(&mut self) -> Heard {
-        let Some(first) = self.reorder.pop() else { return Heard::Nothing };
-        let Some(second) = self.reorder.pop() else { return Heard::Audio(first) };
-        Heard::Audio(self.joined.take(|buf| {
-            buf.extend_from_slice(&first);
-            buf.extend_from_slice(&second);
-            while let Some(next) = self.reorder.pop() {
-                buf.extend_from_slice(&next);
+    /// Hears this piece, and those that have waited for it.
+    fn hear(&mut self, first: Bytes) -> Heard {
+        let mut second = self.reorder.pop();
+        if second.is_none() && self.conversion.is_none() {
+            return Heard::Audio(first);
+        }
+        let audio = self.ready.take(|buf| {
+            let mut next = Some(first);
+            while let Some(piece) = next {
+                match &mut self.conversion {
+                    Some(conversion) => conversion.convert(&piece, buf),
+                    None => buf.extend_from_slice(&piece),
+                }
+                next = second.take().or_else(|| self.reorder.pop());
             }
-        }))
+        });
+        if audio.is_empty() { Heard::Nothing } else { Heard::Audio(audio) }
     }
 }
 
@@ -119,11 +127,12 @@ impl Dialect for Telnyx {
         let Some(message) = Message::read(text) else { return Heard::Nothing };
         let Some(media) = message.sound() else { return self.wire.hear(&message) };
         let Some(audio) = self.wire.audio(media) else { return Heard::Nothing };
-        match media.chunk.0 {
-            Some(number) => self.reorder.push(number, audio),
-            None => return Heard::Audio(audio),
+        let Some(number) = media.chunk.0 else { return self.hear(audio) };
+        self.reorder.push(number, audio);
+        match self.reorder.pop() {
+            Some(first) => self.hear(first),
+            None => Heard::Nothing,
         }
-        self.ready()
     }
 
     fn binary(&mut self, bytes: Bytes) -> Heard {

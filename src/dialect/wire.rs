@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::Name;
 pub use crate::call::Tag;
-use crate::{audio::format::Format, call::Event, id::CallId};
+use crate::{audio::format::Format, call::Event, id::CallId, key::redact};
 
 /// One peer's wire.
 pub trait Dialect {
@@ -199,9 +199,9 @@ impl Caller {
         names.iter().find_map(|name| value_of(name)).map(|(_, value)| value.as_str())
     }
 
-    /// A text within the bounds.
+    /// A text within the bounds, without anything shaped like a key.
     pub fn cut(text: &str) -> String {
-        text.chars().take(Self::TEXT).collect()
+        redact(text).chars().take(Self::TEXT).collect()
     }
 }
 

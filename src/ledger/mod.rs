@@ -19,7 +19,7 @@ pub use lease::Timings;
 pub use settle::Extension;
 
 use crate::{
-    call::event::{EndReason, TranscriptLine},
+    call::event::{EndReason, Stretch, TranscriptLine},
     clock::{self, NodeClock},
     id::{AccountId, CallId, KeyId, NodeId},
     store::{Store, StoreError},
@@ -68,6 +68,7 @@ pub struct Finished {
 enum Told {
     Recognised(Recognised),
     Note(CallId, TranscriptLine),
+    Heard(CallId, Stretch),
     Finished(Finished),
     Close { within: Duration, done: oneshot::Sender<bool> },
 }
@@ -133,6 +134,11 @@ impl Ledger {
     /// [`Ledger::recognised`].
     pub fn note(&self, call: CallId, line: TranscriptLine) {
         self.tell(Told::Note(call, line));
+    }
+
+    /// Takes down that somebody was heard in a call. Never blocks; written as [`Ledger::recognised`].
+    pub fn heard(&self, call: CallId, stretch: Stretch) {
+        self.tell(Told::Heard(call, stretch));
     }
 
     /// Reserves up to 60 further seconds for a call. Answers within five seconds.

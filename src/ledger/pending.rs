@@ -14,7 +14,7 @@ use super::{
     settle::{Settlement, Talk},
 };
 use crate::{
-    call::event::TranscriptLine,
+    call::event::{Stretch, TranscriptLine},
     id::{CallId, KeyId},
     store::{StoreError, calls::Recognition, keys},
 };
@@ -31,13 +31,16 @@ pub(super) struct Notes {
     /// The position of the first of `lines` in the whole transcript.
     pub(super) first: i32,
     pub(super) lines: Vec<TranscriptLine>,
+    /// The position of the first of `stretches` in the whole timeline.
+    pub(super) first_stretch: i32,
+    pub(super) stretches: Vec<Stretch>,
     /// Whether its session has been told that the call was settled by another node.
     pub(super) reported_lost: bool,
 }
 
 impl Notes {
     pub(super) fn is_unwritten(&self) -> bool {
-        self.recognition.is_some() || !self.lines.is_empty()
+        self.recognition.is_some() || !self.lines.is_empty() || !self.stretches.is_empty()
     }
 }
 
@@ -63,6 +66,10 @@ impl LiveCalls {
         self.calls.entry(call).or_default().lines.push(line);
     }
 
+    pub(super) fn heard(&mut self, call: CallId, stretch: Stretch) {
+        self.calls.entry(call).or_default().stretches.push(stretch);
+    }
+
     /// Notes that wait to be written, by rising call.
     pub(super) fn unwritten(&self) -> Vec<(CallId, Notes)> {
         let waiting = self.calls.iter().filter(|(_, notes)| notes.is_unwritten());
@@ -77,9 +84,8 @@ impl LiveCalls {
         if kept.recognition == notes.recognition {
             kept.recognition = None;
         }
-        let count = notes.lines.len().min(kept.lines.len());
-        kept.lines.drain(..count);
-        kept.first = kept.first.saturating_add(i32::try_from(count).unwrap_or(i32::MAX));
+        forget(&mut kept.lines, &mut kept.first, notes.lines.len());
+        forget(&mut kept.stretches, &mut kept.first_stretch, notes.stretches.len());
     }
 
     /// Whether this is the first time that the call is found to be settled by another node.
@@ -94,7 +100,7 @@ impl LiveCalls {
 
     /// The call is over: what is left to write of it goes with its settlement.
     pub(super) fn finish(&mut self, finished: Finished) -> Settlement {
-        let Notes { recognition, first, mut lines, .. } =
+        let Notes { recognition, first, mut lines, first_stretch, stretches, .. } =
             self.calls.remove(&finished.call_id).unwrap_or_default();
         let noted = usize::try_from(first).unwrap_or(0) + lines.len();
         lines.extend(finished.transcript.into_iter().skip(noted));
@@ -106,8 +112,16 @@ impl LiveCalls {
             ended_at: finished.ended_at,
             recognition,
             lines: (first, lines),
+            stretches: (first_stretch, stretches),
         }
     }
+}
+
+/// Forgets the first `count` of what is kept, and moves the position of what is left.
+fn forget<T>(kept: &mut Vec<T>, first: &mut i32, count: usize) {
+    let count = count.min(kept.len());
+    kept.drain(..count);
+    *first = first.saturating_add(i32::try_from(count).unwrap_or(i32::MAX));
 }
 
 /// A settlement on its way into the store.

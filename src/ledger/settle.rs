@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::{
-    call::event::{EndReason, TranscriptLine},
+    call::event::{EndReason, Stretch, TranscriptLine},
     id::{AccountId, CallId},
     points::{HOLD, Seconds},
     store::{
@@ -56,6 +56,8 @@ pub struct Settlement {
     pub recognition: Option<Recognition>,
     /// Lines of its transcript that may not be written yet, and the position of the first of them.
     pub lines: (i32, Vec<TranscriptLine>),
+    /// Who was heard, as far as it may not be written yet, and the position of the first.
+    pub stretches: (i32, Vec<Stretch>),
 }
 
 /// What a call costs: the time it lasted, a started second whole, but never more than what was
@@ -100,6 +102,8 @@ pub fn settle(conn: &mut Conn, settlement: &Settlement) -> Result<Option<Seconds
     }
     let (first, lines) = &settlement.lines;
     calls::append_transcript(conn, call_id, *first, lines)?;
+    let (first, stretches) = &settlement.stretches;
+    calls::stretches::append(conn, call_id, *first, stretches)?;
 
     let lasted = match settlement.talk {
         Talk::Lasted(lasted) => lasted,

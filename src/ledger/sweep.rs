@@ -98,6 +98,7 @@ fn settle_lost(
         ended_at: recorded_at,
         recognition: None,
         lines: (0, Vec::new()),
+        stretches: (0, Vec::new()),
     };
     settle::settle(conn, &settlement)
 }

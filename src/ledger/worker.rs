@@ -116,6 +116,7 @@ impl Worker {
         match told {
             Told::Recognised(recognised) => self.live.recognised(recognised),
             Told::Note(call, line) => self.live.note(call, line),
+            Told::Heard(call, stretch) => self.live.heard(call, stretch),
             Told::Finished(finished) => {
                 let ended = finished.ended_stamp_ms;
                 self.settlements.add(ended, self.live.finish(finished));
@@ -259,6 +260,8 @@ impl Worker {
                         lost.push(*call);
                     }
                     calls::append_transcript(conn, *call, notes.first, &notes.lines)?;
+                    let first = notes.first_stretch;
+                    calls::stretches::append(conn, *call, first, &notes.stretches)?;
                 }
                 Ok::<_, StoreError>(lost)
             })

@@ -48,6 +48,8 @@ use crate::{
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// How long the peer may take to answer our close frame.
 const CLOSING: Duration = Duration::from_secs(2);
+/// A provider's complaints that are worth a line each.
+const COMPLAINTS_LOGGED: u32 = 5;
 /// How long an unrecognised connection may stand at most; detection decides far sooner.
 const UNRECOGNISED: Duration = Duration::from_secs(15);
 
@@ -66,6 +68,8 @@ pub struct VoiceSession {
     timer: Option<(Duration, SpawnHandle)>,
     ping_at: Duration,
     pong_missing: bool,
+    /// How often the provider has complained.
+    complaints: u32,
     /// What the peer did wrong, when that is why the call ends.
     fault: Option<Fault>,
     /// The node began to drain before the dialect was recognised.
@@ -116,6 +120,7 @@ impl VoiceSession {
             timer: None,
             ping_at: now + PING_EVERY,
             pong_missing: false,
+            complaints: 0,
             fault: None,
             drain_by: None,
         }
@@ -147,6 +152,9 @@ impl VoiceSession {
                 Some(Output::Line(line)) => {
                     self.watch.line.said(&line);
                     self.voice.ledger.note(self.watch.call_id, line);
+                }
+                Some(Output::Heard(stretch)) => {
+                    self.voice.ledger.heard(self.watch.call_id, stretch);
                 }
                 Some(Output::Extend) => self.extend(ctx),
                 Some(Output::Finished(finished)) => self.finish(&finished, now, ctx),
@@ -433,11 +441,22 @@ impl VoiceSession {
 
     /// Something is heard on the wire.
     fn hear(&mut self, heard: Heard, ctx: &mut <Self as Actor>::Context) {
+        if let Heard::Complaint(words) = &heard {
+            self.complaint(words);
+        }
         match talk::input(heard) {
             Some(input) => self.feed(input, ctx),
             None => {
                 self.now();
             }
+        }
+    }
+
+    /// The provider complains: worth a line, but not one for each frame.
+    fn complaint(&mut self, words: &str) {
+        self.complaints += 1;
+        if self.complaints <= COMPLAINTS_LOGGED {
+            self.span.in_scope(|| tracing::warn!(words, "the provider complains"));
         }
     }
 

@@ -10,6 +10,7 @@ pub mod bot;
 pub mod faults;
 pub mod frames;
 pub mod handshake;
+mod signed;
 pub mod socket;
 pub mod talk;
 pub mod try_it;
@@ -40,6 +41,8 @@ pub struct Voice {
     pub attempts: Attempts,
     /// Whose forwarded headers are believed.
     pub proxies: Proxies,
+    /// The host that providers dial, where the operator has set it.
+    pub public_authority: Option<String>,
     /// Networks of the server's own that bots may be called in.
     pub relay_networks: Networks,
     /// The clock calls are charged by.

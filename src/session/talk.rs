@@ -112,7 +112,7 @@ impl Talk {
                     bot.tell(what.clone());
                 }
             }
-            Output::Line(_) | Output::Extend => {}
+            Output::Line(_) | Output::Heard(_) | Output::Extend => {}
         }
         Some(output)
     }

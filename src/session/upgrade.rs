@@ -19,11 +19,12 @@ use super::{
     actor::VoiceSession,
     frames::{Found, Guarded},
     handshake::{self, Handshake},
+    signed,
     socket::PeerSocket,
     watch::Watch,
 };
 use crate::{
-    admission::{self, Admitted, Ask, Intent, NewCall, Refusal, Verdict},
+    admission::{self, Admitted, Ask, Intent, NewCall, Proof, Refusal, Verdict},
     attempts::network,
     client_addr::client_ip,
     clock::wall_ms,
@@ -61,7 +62,8 @@ pub async fn voice(
     let handshake = handshake::judge(request.method(), request.version(), request.headers());
     let draining = voice.registry.is_draining();
     let admit = matches!(handshake, Handshake::Good) && !draining;
-    match decide(&voice, hash, admit).await {
+    let proof = signed::proof(&request, voice.public_authority.as_deref());
+    match decide(&voice, hash, admit, proof).await {
         Err(_) => refuse(Code::Unavailable),
         Ok(Verdict::Refused(refusal, key_id)) => {
             if let (Refusal::KeyRevoked, Some(key_id)) = (refusal, key_id) {
@@ -103,7 +105,10 @@ fn turn_away(
     if let (Code::KeyRevoked, Some(key_id)) = (code, key_id) {
         voice.ledger.refused_use(key_id, address().to_string(), wall_ms());
     }
-    let counts = matches!(code, Code::InvalidKey | Code::KeyRevoked | Code::AgentDisabled);
+    let counts = matches!(
+        code,
+        Code::InvalidKey | Code::InvalidSignature | Code::KeyRevoked | Code::AgentDisabled
+    );
     if counts && !voice.attempts.allow(network(address()), voice.clock.now()) {
         return refuse(Code::TooManyAttempts);
     }
@@ -131,6 +136,7 @@ pub(super) fn code(refusal: Refusal) -> Code {
         Refusal::InvalidTicket => Code::InvalidTicket,
         Refusal::KeyRevoked => Code::KeyRevoked,
         Refusal::AgentDisabled => Code::AgentDisabled,
+        Refusal::InvalidSignature => Code::InvalidSignature,
         Refusal::InsufficientPoints => Code::InsufficientPoints,
         Refusal::TooManyCalls => Code::TooManyCalls,
     }
@@ -138,9 +144,14 @@ pub(super) fn code(refusal: Refusal) -> Code {
 
 /// Asks the database, and fails closed after [`PATIENCE`]. A call that is admitted all the same, or
 /// whose client has gone by then, is settled for nothing by the claim that nobody takes.
-async fn decide(voice: &Voice, hash: KeyHash, admit: bool) -> Result<Verdict, StoreError> {
+async fn decide(
+    voice: &Voice,
+    hash: KeyHash,
+    admit: bool,
+    proof: Proof,
+) -> Result<Verdict, StoreError> {
     let intent = if admit { Intent::Admit(new_call(voice)) } else { Intent::Probe };
-    in_time(admission::ask(&voice.store, Ask { hash, intent })).await
+    in_time(admission::ask(&voice.store, Ask { hash, intent, proof })).await
 }
 
 /// The call that the asker wants to start.

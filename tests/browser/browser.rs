@@ -192,10 +192,12 @@ impl Browser {
         self.write("spinbutton", field, number).await;
     }
 
-    async fn write(&self, role: &str, field: &str, text: &str) {
+    /// Writes into a field of this role, and gives it.
+    pub async fn write(&self, role: &str, field: &str, text: &str) -> Element {
         let field = self.the(role, field).await;
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
+        field
     }
 
     /// Chooses what is called so.

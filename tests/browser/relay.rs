@@ -12,13 +12,6 @@ const BOT: &str = "Your own bot, behind a WebSocket address";
 const ADDRESS: &str = "Address of the bot";
 
 impl Browser {
-    async fn write(&self, role: &str, field: &str, text: &str) -> Element {
-        let field = self.the(role, field).await;
-        field.clear().await.unwrap();
-        field.send_keys(text).await.unwrap();
-        field
-    }
-
     /// Waits until the field is said to be wrong in these words, by a screen reader too.
     async fn is_told_at(&self, field: &Element, words: &str) {
         self.sees(words).await;

@@ -8,7 +8,7 @@ use upvoot::{
     audio::format::Format,
     call::{
         CallPlan, Engine, Event, Finished, FromAgent, Input, Machine, Output, Reserve, Role, Tag,
-        Time, ToAgent, TranscriptLine,
+        Time, ToAgent, TranscriptLine, event::Stretch,
     },
     points::Seconds,
 };
@@ -85,6 +85,8 @@ pub struct Line {
     heard: Vec<String>,
     audio: Vec<u8>,
     lines: Vec<TranscriptLine>,
+    /// Who was heard, in the order in which it was told.
+    pub stretches: Vec<Stretch>,
     /// The marks the peer was sent, in order.
     pub marks: Vec<Tag>,
     finished: Option<Finished>,
@@ -107,6 +109,7 @@ impl Line {
             audio: Vec::new(),
             lines: Vec::new(),
             marks: Vec::new(),
+            stretches: Vec::new(),
             finished: None,
             ledger: None,
             asked: 0,
@@ -255,6 +258,7 @@ impl Line {
                     ToAgent::Cleared => "agent: cleared".into(),
                 }),
                 Output::Line(line) => self.lines.push(line),
+                Output::Heard(stretch) => self.stretches.push(stretch),
                 Output::Extend => {
                     self.asked += 1;
                     if let Some(answer) = self.ledger {

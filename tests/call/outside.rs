@@ -251,3 +251,29 @@ fn the_echo_engine_listens_to_no_agent_outside() {
     line.says(Input::Dtmf('1'));
     line.hears(&[]);
 }
+
+#[test]
+fn the_timeline_tells_who_was_heard_when() {
+    let mut line = Line::open(outside());
+    line.talks(&voice(1_000));
+    line.pass(ms(500));
+    line.says(speaks(voice(2_000)));
+    line.pass(s(3));
+    line.talks(&voice(200));
+    line.says(Input::PeerGone);
+    let told: Vec<_> =
+        line.stretches.iter().map(|heard| (heard.role, heard.begin_ms, heard.end_ms)).collect();
+    let expected =
+        [(Role::Assistant, 1_500, 3_500), (Role::User, 0, 980), (Role::User, 4_500, 4_680)];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn what_was_taken_back_was_not_heard() {
+    let mut line = Line::open(telling());
+    line.says(speaks(voice(5_000)));
+    line.pass(s(1));
+    line.says(CLEAR);
+    let heard = &line.stretches[0];
+    assert_eq!((heard.begin_ms, heard.end_ms), (0, 1_000));
+}

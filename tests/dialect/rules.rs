@@ -7,6 +7,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::Value;
 use upvoot::{
+    audio::format::Format,
     call::Event,
     dialect::{Heard, Say, Tag},
 };
@@ -115,6 +116,40 @@ fn telnyx_is_heard_in_order_and_without_our_own_voice() {
     };
     let in_order = ["1", "2", "3", "4"].map(numbered).concat();
     assert_eq!(heard("telnyx/call"), in_order);
+}
+
+/// The recording of linear big-endian audio, spoken to in mu-law as a parameter asks: both are heard
+/// and sent as they should be.
+#[test]
+fn telnyx_may_be_spoken_to_in_another_codec_than_it_is_heard_in() {
+    let mut frames = recording("telnyx/l16-big-endian");
+    let mut start: Value = serde_json::from_str(&frames[1]).unwrap();
+    start["start"]["custom_parameters"] = serde_json::json!({ "codec": "PCMU" });
+    frames[1] = start.to_string();
+    let (mut recognised, rest) = recognised(&frames);
+    assert_eq!(recognised.unserved, None);
+    let line = &mut *recognised.dialect;
+    assert_eq!(line.format(), Format::PCMU);
+    let mut heard = Vec::new();
+    for frame in rest {
+        if let Heard::Audio(audio) = line.text(frame) {
+            heard.extend_from_slice(&audio);
+        }
+    }
+    let (ms_20, late) = (Format::PCMU.frame_bytes(), 80);
+    assert!(heard.len() <= rest.len() * ms_20 && heard.len() + late > rest.len() * ms_20);
+    // The caller's two tones take four samples for the shortest change; noise would take one.
+    let linear: Vec<i16> = heard[heard.len() - ms_20..].iter().map(|code| g711(*code)).collect();
+    assert!(linear.windows(2).all(|pair| pair[0].abs_diff(pair[1]) < 6_000), "{linear:?}");
+    assert!(linear.iter().any(|sample| sample.unsigned_abs() > 2_000), "and is no silence");
+    assert_eq!(pieces(&said(line, Say::Audio(&sound(160)))).concat(), sound(160));
+}
+
+/// Mu-law by the book, independent of ours.
+fn g711(code: u8) -> i16 {
+    let (sign, exponent, mantissa) = (!code & 0x80, (!code >> 4) & 7, i16::from(!code & 15));
+    let magnitude = (((mantissa << 3) + 0x84) << exponent) - 0x84;
+    if sign == 0 { magnitude } else { -magnitude }
 }
 
 #[test]

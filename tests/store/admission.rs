@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use upvoot::{
-    admission::{self, Ask, Intent, NewCall, Refusal, Verdict},
+    admission::{self, Ask, Intent, NewCall, Proof, Refusal, Verdict},
     agent::profile::Agent,
     id::{CallId, NodeId},
     key::PlainKey,
@@ -26,7 +26,7 @@ async fn cap_account(world: &World, cap: Option<i32>) {
 }
 
 async fn probe(world: &World) -> Verdict {
-    let ask = Ask { hash: world.hash, intent: Intent::Probe };
+    let ask = Ask { hash: world.hash, intent: Intent::Probe, proof: Proof::default() };
     admission::ask(&world.store, ask).await.unwrap()
 }
 
@@ -192,7 +192,7 @@ on_both! {
                 Arc::new(move |call, account| reported.send((call, account)).unwrap());
             let intent =
                 Intent::Admit(NewCall { call_id, node_id: NodeId::new(), now_ms: 1, unclaimed });
-            let (store, ask) = (world.store.clone(), Ask { hash: world.hash, intent });
+            let (store, ask) = (world.store.clone(), Ask { hash: world.hash, intent, proof: Proof::default() });
             async move { admission::ask(&store, ask).await }
         };
         // The answer is dropped whole, as when a client vanishes before the upgrade.

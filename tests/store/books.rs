@@ -114,6 +114,7 @@ on_both! {
             ended_at: 0,
             recognition: None,
             lines: (0, Vec::new()),
+            stretches: (0, Vec::new()),
         };
         let recognised = async |call| {
             let seen = upvoot::store::calls::Recognition {

@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use upvoot::{
-    admission::{self, Admitted, Ask, Intent, NewCall, Refusal, Verdict},
+    admission::{self, Admitted, Ask, Intent, NewCall, Proof, Refusal, Verdict},
     agent::profile::{Agent, Engine},
     call::event::EndReason,
     id::{AccountId, CallId, KeyId, LedgerId, NodeId},
@@ -167,7 +167,7 @@ impl World {
             now_ms: upvoot::clock::wall_ms(),
             unclaimed: std::sync::Arc::new(|_, _| {}),
         });
-        admission::ask(&self.store, Ask { hash: self.hash, intent }).await
+        admission::ask(&self.store, Ask { hash: self.hash, intent, proof: Proof::default() }).await
     }
 
     pub async fn admit(&self) -> Admitted {
@@ -193,6 +193,7 @@ impl World {
             ended_at: upvoot::clock::wall_ms(),
             recognition: None,
             lines: (0, Vec::new()),
+            stretches: (0, Vec::new()),
         };
         let settle = move |conn: &mut _| upvoot::ledger::settle::settle(conn, &settlement);
         self.store.write(settle).await.unwrap()

@@ -78,7 +78,7 @@ impl Machine {
             State::Leaving { until, .. } => return Some(*until),
         };
         let limit = over_by.saturating_sub(self.needed_to_close());
-        let meter = self.may_need_more().then(|| self.meter.wake_at()).unwrap_or(Time::MAX);
+        let meter = if self.may_need_more() { self.meter.wake_at() } else { Time::MAX };
         let marks = self.out.marks().next_due().unwrap_or(Time::MAX);
         Some(state.min(limit).min(meter).min(marks))
     }
