@@ -44,7 +44,7 @@ pub enum What {
     Said(Message),
     /// The provider sent this text.
     Sent(String),
-    /// The provider received this text, or was told this much about a frame.
+    /// The provider received this text.
     Received(String),
     /// The provider does not like what it was sent.
     Complained(Complaint),
