@@ -20,7 +20,7 @@ use crate::{
     agent::speech::Speaker,
     api,
     attempts::Attempts,
-    auth::{self, Auth},
+    auth::{self, Auth, SingleSignOn},
     clock::NodeClock,
     dashboard::pages,
     events::{self, seats::Seats},
@@ -115,6 +115,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         speaker: Speaker::new(),
         attempts: Attempts::new(settings.attempts_per_minute),
         proxies: settings.trusted_proxies.clone(),
+        relay_networks: settings.relay_networks.clone(),
         clock,
         node_id,
     });
@@ -132,7 +133,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         let (auth, pages) = doors_of_workers.get().expect("it is set before the server runs");
         App::new()
             .wrap(from_fn(problem::close_unread))
-            .wrap(AccessLog::new(proxies.clone()))
+            .wrap(AccessLog::new(proxies.clone(), &routes::SCOPES))
             .app_data(auth.clone())
             .app_data(pages.clone())
             .app_data(voice.clone())
@@ -153,15 +154,17 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
     .map_err(bind)?;
     let address = first(&server.addrs(), settings.listen);
     let public_url = settings.public_url(address);
-    let doors_settings = auth::Settings::new(
+    let mut doors_settings = auth::Settings::new(
         public_url.clone(),
         settings.admin_token.clone(),
         settings.trusted_proxies.clone(),
     );
+    let single_sign_on = settings.oidc.settings(&public_url).map(SingleSignOn::new);
+    doors_settings.single_sign_on = single_sign_on;
     let pages = pages::Context {
         store: store.clone(),
         public_url: public_url.clone(),
-        single_sign_on: false,
+        single_sign_on: doors_settings.single_sign_on.is_some(),
     };
     let auth = Auth::new(store, doors_settings);
     doors.get_or_init(|| (web::Data::new(auth), web::Data::new(pages)));

@@ -26,7 +26,8 @@
 //!
 //! [`routes`] sends `GET /agents` to [`dashboard::pages`]. [`auth`] says who looks, [`dashboard::seen`] at
 //! which account; the page reads the [`store`] and leaves as HTML. What people change there, their
-//! browser sends to [`api`], like any other client.
+//! browser sends to [`api`], like any other client. With single sign-on, [`oidc`] asks another service who
+//! somebody is, and [`auth`] decides whether they are let in.
 //!
 //! # Who may import whom
 //!
@@ -62,8 +63,10 @@ pub mod id;
 pub mod live;
 pub mod metrics;
 pub mod networks;
+pub mod oidc;
 pub mod problem;
 pub mod registry;
 pub mod store;
 pub mod telemetry;
+pub mod trust;
 pub mod user;

@@ -7,10 +7,18 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
-use crate::{client_addr::Proxies, networks::Networks, telemetry::LogFormat};
+use crate::{
+    auth::CALLBACK,
+    client_addr::Proxies,
+    networks::Networks,
+    oidc::{self, Issuer},
+    telemetry::LogFormat,
+};
 
 /// Characters an admin token needs at least.
 const ADMIN_TOKEN_MIN: usize = 32;
+/// Characters the secret at the single sign-on service needs at least: the key of a cookie comes from it.
+const CLIENT_SECRET_MIN: usize = 16;
 
 /// The flags of `upvoot serve`, each with its environment variable.
 #[derive(Debug, Clone, clap::Args)]
@@ -76,6 +84,38 @@ pub struct ServeArgs {
     /// Answers of 401 or 403 that one address gets within a minute; then it is 429.
     #[arg(long = "attempts-per-minute", env = "UPVOOT_ATTEMPTS_PER_MINUTE", default_value = "100", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub attempts_per_minute: u32,
+
+    /// Single sign-on.
+    #[command(flatten)]
+    pub oidc: OidcArgs,
+}
+
+/// Single sign-on through OpenID Connect: all of it, or nothing.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct OidcArgs {
+    /// The OpenID provider for single sign-on, such as <https://id.example.com>; unset: passwords only.
+    #[arg(long = "oidc-issuer", env = "UPVOOT_OIDC_ISSUER", value_name = "URL", value_parser = issuer, requires = "client_id", requires = "client_secret")]
+    pub issuer: Option<Issuer>,
+
+    /// The name this server has at the OpenID provider.
+    #[arg(long = "oidc-client-id", env = "UPVOOT_OIDC_CLIENT_ID", value_name = "ID", value_parser = client_id, requires = "issuer", requires = "client_secret")]
+    pub client_id: Option<String>,
+
+    /// The secret this server has at the OpenID provider, at least 16 characters.
+    #[arg(long = "oidc-client-secret", env = "UPVOOT_OIDC_CLIENT_SECRET", hide_env_values = true, value_name = "SECRET", value_parser = client_secret, requires = "issuer", requires = "client_id")]
+    pub client_secret: Option<SecretString>,
+}
+
+impl OidcArgs {
+    /// What the provider is asked with, by a server that people reach at `public_url`.
+    pub fn settings(&self, public_url: &str) -> Option<oidc::Settings> {
+        Some(oidc::Settings {
+            issuer: self.issuer.clone()?,
+            client_id: self.client_id.clone()?,
+            client_secret: self.client_secret.clone()?,
+            redirect_uri: format!("{public_url}{CALLBACK}"),
+        })
+    }
 }
 
 /// How the process logs; for every command.
@@ -159,6 +199,25 @@ fn public_url(text: &str) -> Result<String, &'static str> {
         Some(host) if !host.is_empty() && !host.contains(['?', '#', ' ']) => Ok(url.to_owned()),
         _ => Err("expected http://HOST or https://HOST"),
     }
+}
+
+fn issuer(text: &str) -> Result<Issuer, &'static str> {
+    Issuer::parse(text).ok_or("expected https://..., or http://... on this machine")
+}
+
+fn client_id(text: &str) -> Result<String, &'static str> {
+    let good = !text.is_empty() && text.bytes().all(|b| matches!(b, b' '..=b'~'));
+    good.then(|| text.to_owned()).ok_or("must be visible ASCII characters")
+}
+
+fn client_secret(text: &str) -> Result<SecretString, &'static str> {
+    if text.chars().count() < CLIENT_SECRET_MIN {
+        return Err("must have at least 16 characters");
+    }
+    if !text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        return Err("must be visible ASCII characters");
+    }
+    Ok(SecretString::from(text))
 }
 
 fn networks(text: &str) -> Result<Networks, String> {

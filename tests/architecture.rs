@@ -13,8 +13,8 @@ const TIERS: [(u8, &[&str]); 6] = [
     (5, &["main", "app", "routes", "cli", "settings"]),
     (4, &["session", "api", "events", "dashboard"]),
     (3, &["admission", "auth", "ledger", "problem", "client_addr"]),
-    (2, &["store", "registry", "agent", "telemetry", "metrics", "live"]),
-    (1, &["dialect", "call", "user"]),
+    (2, &["store", "registry", "agent", "oidc", "telemetry", "metrics", "live"]),
+    (1, &["dialect", "call", "user", "trust"]),
     (0, &["key", "signature", "points", "audio", "id", "clock", "attempts", "networks"]),
 ];
 
@@ -28,9 +28,10 @@ const EXCEPTIONS: [(&str, &str, &str); 5] = [
 ];
 
 /// Crates that only these modules may name.
-const CRATES: [(&str, &[&str]); 4] = [
+const CRATES: [(&str, &[&str]); 5] = [
     ("diesel", &["store"]),
     ("diesel_migrations", &["store"]),
+    ("openidconnect", &["oidc"]),
     ("actix_web_actors", &["session"]),
     (
         "actix_web",

@@ -4,7 +4,8 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -102,4 +103,36 @@ fn an_interrupt_in_mid_call_leaves_nothing_behind() {
     assert_eq!(child.wait().unwrap().code(), Some(1));
     assert!(logged.join().unwrap().contains("interrupted"));
     assert_eq!(left(directory.path()), [""; 0], "{text}");
+}
+
+#[test]
+fn it_stays_up_with_a_link_to_the_dashboard_that_no_log_holds() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = demo(directory.path(), &[]);
+    let mut told = BufReader::new(child.stdout.take().unwrap());
+    let mut logged = child.stderr.take().unwrap();
+    // So that a full pipe holds nobody up.
+    let logged = std::thread::spawn(move || {
+        let mut text = String::new();
+        logged.read_to_string(&mut text).unwrap();
+        text
+    });
+    let text = read_until(&mut told, "its token");
+    let (_, link) = text.split_once("the dashboard, to set up").unwrap();
+    let link = link.split_whitespace().next().unwrap();
+    let (host, token) = link.strip_prefix("http://").unwrap().split_once("/setup/").unwrap();
+    assert_eq!(token.len(), 64, "{text}");
+
+    let mut server = TcpStream::connect(host).unwrap();
+    write!(server, "GET /setup/{token} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut page = String::new();
+    server.read_to_string(&mut page).unwrap();
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("Account name"), "{page}");
+
+    interrupt(&child);
+    let rest = read_until(&mut told, "the database is kept in");
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest}");
+    assert!(!logged.join().unwrap().contains(&token[20..44]), "the log holds the link");
+    assert_eq!(left(directory.path()), ["upvoot-demo", "upvoot-reply"]);
 }

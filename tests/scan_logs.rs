@@ -10,9 +10,9 @@ use std::{
 };
 
 use upvoot::{
-    agent::profile::{Agent, DEFAULT_CLOSING_PHRASE, DEFAULT_GREETING, Engine},
+    agent::profile::{Agent, Engine},
     clock::wall_ms,
-    id::{AccountId, AgentId, KeyId},
+    id::{AccountId, KeyId},
     key::PlainKey,
     points::Seconds,
     store::{
@@ -53,23 +53,7 @@ async fn two_keys(url: &str) -> [(PlainKey, KeyId); 2] {
         max_concurrent_calls: None,
         created_at: now,
     };
-    let agent = Agent {
-        id: AgentId::new(),
-        account_id: account.id,
-        name: "Reception".to_owned(),
-        engine: Engine::Echo,
-        greeting: DEFAULT_GREETING.to_owned(),
-        closing_phrase: DEFAULT_CLOSING_PHRASE.to_owned(),
-        system_prompt: None,
-        language: "en".to_owned(),
-        voice: None,
-        max_turns: None,
-        max_duration_seconds: 60,
-        silence_timeout_seconds: 60,
-        max_concurrent_calls: None,
-        is_active: true,
-        created_at: now,
-    };
+    let agent = Agent::new(account.id, "Reception".to_owned(), Engine::Echo, now);
     let plain = [PlainKey::generate().unwrap(), PlainKey::generate().unwrap()];
     let rows = plain.each_ref().map(|plain| {
         let key = Key {

@@ -16,6 +16,10 @@ mod nodes;
 mod people;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "store/relay.rs"]
+mod relay;
+#[path = "store/stretches.rs"]
+mod stretches;
 #[path = "store/tickets.rs"]
 mod tickets;
 #[path = "store/transactions.rs"]

@@ -7,17 +7,20 @@
 //! - a refused upgrade (malformed, unknown and revoked key), each on a connection of its own;
 //! - an admitted upgrade, with its call row written, before the first frame;
 //! - a running call: the echo agent hears and returns 50 frames of 20 ms a second;
-//! - the memory of an idle call, after its greeting.
+//! - the memory of an idle call, after its greeting;
+//! - a running call in Twilio's dialect, beside a Node server on the `ws` package.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and may fail")]
+#![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
 mod bare;
 mod caller;
 mod server;
+mod twilio;
 
 use std::time::Duration;
 
 use caller::Dial;
-use server::{Cpu, Server};
+use server::{Cpu, Keys, Server};
 
 /// Rounds of each comparison; the medians are printed.
 const ROUNDS: usize = 5;
@@ -26,6 +29,9 @@ const UPGRADES: usize = 400;
 /// Calls at once while running calls are measured, and for how long.
 const CALLS: usize = 100;
 const TALK: Duration = Duration::from_secs(10);
+/// Seconds of talk in a round.
+#[expect(clippy::cast_possible_truncation, reason = "ten")]
+const TALKED: usize = CALLS * TALK.as_secs() as usize;
 /// Idle calls whose memory is measured.
 const IDLE: usize = 1000;
 
@@ -69,7 +75,15 @@ async fn run() {
             talks.0.push(talk(&bare, &to_bare, 0).await);
             talks.1.push(talk(&ours, &native, keys.greeting_bytes).await);
         }
-        print_cpu(name, talks, CALLS * usize::try_from(TALK.as_secs()).unwrap());
+        print_cpu(name, talks, TALKED);
+    }
+
+    let name = "CPU per Twilio call and second, beside Node";
+    if wanted(name) {
+        match Server::node() {
+            Some(node) => print_cpu(name, beside_node(&node, &ours, &keys).await, TALKED),
+            None => println!("{name:<44} no Node here"),
+        }
     }
 
     let name = "memory per idle call";
@@ -111,6 +125,32 @@ async fn dials(server: &Server, dial: &Dial) -> Cpu {
 async fn talk(server: &Server, dial: &Dial, greeting: usize) -> Cpu {
     // All at once: a caller that only waits for the others does not answer pings.
     let beginning = (0..CALLS).map(|_| caller::Call::begin(server.address, dial, greeting));
+    let mut calls = futures_util::future::join_all(beginning).await;
+    let before = server.cpu();
+    let talking = calls.iter_mut().map(|call| call.talk(TALK));
+    let lost: usize = futures_util::future::join_all(talking).await.into_iter().sum();
+    let used = server.cpu() - before;
+    assert_eq!(lost, 0, "every byte comes back");
+    drop(calls);
+    server.settle().await;
+    used
+}
+
+/// The same calls to both, in turn, in Twilio's dialect.
+async fn beside_node(node: &Server, ours: &Server, keys: &Keys) -> (Vec<Cpu>, Vec<Cpu>) {
+    let plain = |path: String| Dial { path, native: false };
+    let (to_node, to_ours) = (plain("/".to_owned()), plain(format!("/voice/{}", keys.good)));
+    let greeting = Duration::from_secs_f64(keys.greeting_bytes as f64 / 32_000.0);
+    let mut talks = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        talks.0.push(talk_twilio(node, &to_node, Duration::ZERO).await);
+        talks.1.push(talk_twilio(ours, &to_ours, greeting).await);
+    }
+    talks
+}
+
+async fn talk_twilio(server: &Server, dial: &Dial, greeting: Duration) -> Cpu {
+    let beginning = (0..CALLS).map(|_| twilio::Stream::begin(server.address, dial, greeting));
     let mut calls = futures_util::future::join_all(beginning).await;
     let before = server.cpu();
     let talking = calls.iter_mut().map(|call| call.talk(TALK));

@@ -34,15 +34,44 @@ pub struct Keys {
 impl Server {
     /// The reference: this program itself, as a bare echo.
     pub fn bare() -> Self {
-        let mut process = Command::new(std::env::current_exe().unwrap())
+        let process = Command::new(std::env::current_exe().unwrap())
             .arg("bare")
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        Self::that_prints_its_address(process, None)
+    }
+
+    fn that_prints_its_address(mut process: Child, dir: Option<tempfile::TempDir>) -> Self {
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().parse().unwrap();
-        Self { process, address, _dir: None, is_ours: false }
+        Self { process, address, _dir: dir, is_ours: false }
+    }
+
+    /// What people write today: a Node server on the `ws` package, which npm brings into a directory
+    /// of its own. `None` where there is no Node.
+    pub fn node() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let source =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/front_door/node");
+        for file in ["package.json", "echo.mjs"] {
+            fs::copy(source.join(file), dir.path().join(file)).unwrap();
+        }
+        let npm = Command::new("npm")
+            .args(["install", "--silent", "--no-audit", "--no-fund"])
+            .current_dir(dir.path())
+            .status();
+        if !npm.is_ok_and(|status| status.success()) {
+            return None;
+        }
+        let process = Command::new("node")
+            .arg("echo.mjs")
+            .current_dir(dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Some(Self::that_prints_its_address(process, Some(dir)))
     }
 
     /// The real binary, on an empty SQLite database, with its default settings.
@@ -57,6 +86,7 @@ impl Server {
             .env("UPVOOT_ATTEMPTS_PER_MINUTE", "1000000")
             .env("UPVOOT_DATABASE_URL", format!("sqlite://{}", dir.path().join("b.db").display()))
             .env("UPVOOT_LOG", "warn")
+            .stdout(Stdio::null())
             .spawn()
             .unwrap();
         Self { process, address: free, _dir: Some(dir), is_ours: true }

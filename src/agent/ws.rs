@@ -1,15 +1,11 @@
-//! What every WebSocket client of ours has in common: TLS, the server's answer, the socket after it.
+//! What every WebSocket client of ours has in common: the server's answer, the socket after it.
 //!
 //! The handshake is our own, because the WebSocket library logs the whole request at trace level,
 //! the path and its key and the `Authorization` header with it. The request is written by whoever
 //! dials: `cli::phone` and [`super::relay`] send different ones. Nothing here logs or keeps one.
 
-use std::{
-    io,
-    sync::{Arc, OnceLock},
-};
+use std::io;
 
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio_tungstenite::{
     WebSocketStream,
@@ -30,23 +26,6 @@ pub const LONGEST_MESSAGE: usize = 1024 * 1024;
 pub trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
-
-/// TLS that trusts what the operating system trusts; read once.
-pub fn tls() -> Arc<ClientConfig> {
-    static TLS: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    TLS.get_or_init(|| {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let ring = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(ring)
-            .with_safe_default_protocol_versions()
-            .expect("ring serves the default versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Arc::new(config)
-    })
-    .clone()
-}
 
 /// The wire after a 101. `tail` is what came behind the answer's head.
 pub async fn adopt<W: Wire>(wire: W, tail: Vec<u8>) -> WebSocketStream<W> {

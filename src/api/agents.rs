@@ -6,21 +6,24 @@ use utoipa::ToSchema;
 
 use super::{
     Answer, Context,
-    body::{Body, present},
+    body::{Body, Object, present},
     created, fields,
-    fields::{Cap, DurationSeconds, EngineName, Language, MaxTurns, Name, Prompt, Spoken, Voice},
+    fields::{
+        Cap, DialectName, DurationSeconds, EngineName, Greeting, Language, MaxTurns, Name, Prompt,
+        Spoken, Voice,
+    },
     ok,
     page::{List, Query},
     path::Id,
+    relay::{NewRelay, NewSignature, RelayView, SignatureView},
     rfc3339,
     who::Who,
 };
 use crate::{
-    agent::profile::{
-        Agent, DEFAULT_CLOSING_PHRASE, DEFAULT_GREETING, DEFAULT_MAX_DURATION_SECONDS,
-        DEFAULT_SILENCE_TIMEOUT_SECONDS,
-    },
+    agent::profile::{Agent, DEFAULT_GREETING, Engine},
+    auth::Action,
     clock::wall_ms,
+    dialect,
     id::{AccountId, AgentId},
     problem::{Code, Problem},
     store::{
@@ -29,9 +32,6 @@ use crate::{
         audit,
     },
 };
-
-/// What is spoken when a new agent does not say.
-const DEFAULT_LANGUAGE: &str = "en";
 
 /// An agent.
 #[derive(Serialize, ToSchema)]
@@ -42,9 +42,15 @@ pub struct View {
     /// Who pays for its calls.
     account_id: String,
     name: String,
-    /// `echo`: greets, then plays back what it hears.
+    /// `echo`: greets, then plays back what it hears. `relay`: a bot behind a WebSocket of its own.
     engine: &'static str,
-    /// Said first on every call.
+    /// The bot; there while the engine is `relay`.
+    relay: Option<RelayView>,
+    /// How its calls speak, whatever they look like; null: as is recognised.
+    dialect: Option<&'static str>,
+    /// Whose signature its calls have to bring; null: the key is enough.
+    signature: Option<SignatureView>,
+    /// Said first on every call; empty only with a bot, which then greets by itself.
     greeting: String,
     /// Said before the server ends a call, time permitting.
     closing_phrase: String,
@@ -71,6 +77,9 @@ impl From<Agent> for View {
             account_id: agent.account_id.to_string(),
             name: agent.name,
             engine: agent.engine.as_str(),
+            relay: agent.relay.map(RelayView::from),
+            dialect: agent.dialect.map(dialect::Name::as_str),
+            signature: agent.signature.map(SignatureView::from),
             greeting: agent.greeting,
             closing_phrase: agent.closing_phrase,
             system_prompt: agent.system_prompt,
@@ -118,19 +127,30 @@ macro_rules! agent_bodies {
         }
 
         impl NewAgent {
-            /// The account, and the rest as changes to an agent of default settings.
-            fn split(self) -> (AccountId, AgentChange) {
-                let (name, engine) = (Some(self.name), Some(self.engine));
-                (self.account_id, AgentChange { name, engine, $($field: self.$field,)* })
+            /// An agent of default settings, and the rest as changes to it.
+            fn split(self) -> (Agent, AgentChange) {
+                let EngineName(engine) = self.engine;
+                let agent = Agent::new(self.account_id, self.name.into(), engine, wall_ms());
+                (agent, AgentChange { name: None, engine: None, $($field: self.$field,)* })
             }
         }
     };
 }
 
 agent_bodies! {
-    /// Said first on every call.
-    #[schema(nullable = false)]
-    greeting: Spoken,
+    /// The bot, all of it: what the object leaves out gets its default. Needed while the engine is
+    /// `relay`; null: none.
+    #[schema(value_type = Option<NewRelay>)]
+    relay: Option<Object<NewRelay>>,
+    /// How its calls speak, whatever they look like; null: as is recognised.
+    #[schema(value_type = Option<DialectName>)]
+    dialect: Option<DialectName>,
+    /// Whose signature its calls have to bring; null: the key is enough.
+    #[schema(value_type = Option<NewSignature>)]
+    signature: Option<Object<NewSignature>>,
+    /// Said first on every call. With the engine `relay` it may be empty or null: the bot greets.
+    #[schema(value_type = Option<Greeting>)]
+    greeting: Option<Greeting>,
     /// Said before the server ends a call, time permitting.
     #[schema(nullable = false)]
     closing_phrase: Spoken,
@@ -161,7 +181,8 @@ agent_bodies! {
 }
 
 impl AgentChange {
-    fn apply(self, agent: &mut Agent) {
+    /// Makes the change to an agent, if that leaves one that can take calls.
+    fn apply(self, agent: &mut Agent, by_operator: bool) -> Result<(), Problem> {
         fn set<T, U: From<T>>(field: &mut U, value: Option<T>) {
             if let Some(value) = value {
                 *field = value.into();
@@ -174,7 +195,16 @@ impl AgentChange {
         }
         set(&mut agent.name, self.name);
         set(&mut agent.engine, self.engine.map(|EngineName(engine)| engine));
-        set(&mut agent.greeting, self.greeting);
+        if let Some(relay) = self.relay {
+            agent.relay =
+                relay.map(|Object(relay)| relay.replacing(agent.relay.as_ref(), by_operator));
+        }
+        if let Some(dialect) = self.dialect {
+            agent.dialect = dialect.map(|DialectName(dialect)| dialect);
+        }
+        set_nullable(&mut agent.signature, self.signature.map(|it| it.map(|Object(it)| it)));
+        let says_greeting = self.greeting.is_some();
+        set(&mut agent.greeting, self.greeting.map(|it| it.map(String::from).unwrap_or_default()));
         set(&mut agent.closing_phrase, self.closing_phrase);
         set_nullable(&mut agent.system_prompt, self.system_prompt);
         set(&mut agent.language, self.language);
@@ -184,6 +214,18 @@ impl AgentChange {
         set(&mut agent.silence_timeout_seconds, self.silence_timeout_seconds);
         set_nullable(&mut agent.max_concurrent_calls, self.max_concurrent_calls);
         set(&mut agent.is_active, self.is_active);
+        match agent.engine {
+            Engine::Relay if agent.relay.is_none() => return Err(fields::fault("relay")),
+            Engine::Echo if agent.greeting.is_empty() && says_greeting => {
+                return Err(fields::fault("greeting"));
+            }
+            // It was a relay, whose bot greeted.
+            Engine::Echo if agent.greeting.is_empty() => {
+                agent.greeting = DEFAULT_GREETING.to_owned();
+            }
+            Engine::Relay | Engine::Echo => {}
+        }
+        Ok(())
     }
 }
 
@@ -191,25 +233,9 @@ impl AgentChange {
 #[utoipa::path(post, path = "/api/agents", operation_id = "create_agent", tag = "agents",
     request_body = NewAgent, responses((status = 201, description = "The new agent.", body = View)))]
 pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewAgent>) -> Answer {
-    let (account_id, settings) = new.split();
-    let mut agent = Agent {
-        id: AgentId::new(),
-        account_id,
-        name: String::new(),
-        engine: crate::agent::profile::Engine::Echo,
-        greeting: DEFAULT_GREETING.to_owned(),
-        closing_phrase: DEFAULT_CLOSING_PHRASE.to_owned(),
-        system_prompt: None,
-        language: DEFAULT_LANGUAGE.to_owned(),
-        voice: None,
-        max_turns: None,
-        max_duration_seconds: DEFAULT_MAX_DURATION_SECONDS,
-        silence_timeout_seconds: DEFAULT_SILENCE_TIMEOUT_SECONDS,
-        max_concurrent_calls: None,
-        is_active: true,
-        created_at: wall_ms(),
-    };
-    settings.apply(&mut agent);
+    let (mut agent, settings) = new.split();
+    settings.apply(&mut agent, who.principal.may(Action::Operate))?;
+    let account_id = agent.account_id;
     let agent = context
         .store
         .write(move |conn| {
@@ -246,7 +272,8 @@ pub async fn get(context: Data<Context>, who: Who, Id(id): Id<AgentId>) -> Answe
     Ok(ok(&View::from(agent)))
 }
 
-/// Changes an agent, for calls that start from now on.
+/// Changes an agent, for calls that start from now on. What is absent stays; `relay` and `signature`
+/// are replaced as a whole.
 #[utoipa::path(patch, path = "/api/agents/{id}", operation_id = "update_agent", tag = "agents",
     request_body = AgentChange, responses((status = 200, description = "The agent.", body = View)))]
 pub async fn update(
@@ -261,7 +288,7 @@ pub async fn update(
             let before = agents::lock(conn, id)?.ok_or(Code::NotFound)?;
             who.sees(before.account_id)?;
             let mut after = before.clone();
-            change.apply(&mut after);
+            change.apply(&mut after, who.principal.may(Action::Operate))?;
             if after != before {
                 agents::update(conn, &after)?;
                 audit::insert(conn, &who.did("agent.update", id, Some(after.account_id)))?;

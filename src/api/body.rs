@@ -4,6 +4,8 @@
 //! the table in [`super::fields`]. The text is checked as JSON before its meaning, so that 400 is for
 //! what is no JSON and 422 for what is the wrong JSON.
 
+use std::{fmt, marker::PhantomData};
+
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
@@ -13,7 +15,7 @@ use actix_web::{
 use futures_util::{StreamExt, future::LocalBoxFuture};
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, IgnoredAny},
+    de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use serde_path_to_error::Segment;
 
@@ -109,21 +111,52 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     serde_path_to_error::deserialize(&mut json).map_err(|error| fault(&error))
 }
 
-/// Which field is at fault, and its rule.
+/// Which field is at fault, and its rule. A field of an object in the body is named with it:
+/// `relay.url`.
 fn fault(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let message = error.inner().to_string();
-    // These two come from the derived code, for the object as a whole, and quote its own field.
+    let path = error.path().iter().map_while(|segment| match segment {
+        Segment::Map { key } => Some(key.as_str()),
+        _ => None,
+    });
+    let mut path: Vec<&str> = path.collect();
+    // These two come from the derived code, for an object as a whole, and quote its own field.
     for of_the_object in ["missing field `", "duplicate field `"] {
         if let Some((field, _)) =
             message.strip_prefix(of_the_object).and_then(|rest| rest.split_once('`'))
         {
-            return fields::fault(field);
+            path.push(field);
+            return fields::fault(&path.join("."));
         }
     }
-    match error.path().iter().next() {
-        Some(Segment::Map { key }) if message.starts_with("unknown field") => fields::unknown(key),
-        Some(Segment::Map { key }) => fields::fault(key),
-        _ => Code::BadJson.into(),
+    match path.as_slice() {
+        [] => Code::BadJson.into(),
+        path if message.starts_with("unknown field") => fields::unknown(&path.join(".")),
+        path => fields::fault(&path.join(".")),
+    }
+}
+
+/// An object within the body. serde would take a list for it, field by field; this does not.
+#[derive(Debug)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        value.deserialize_map(Fields(PhantomData))
+    }
+}
+
+struct Fields<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(fields)).map(Object)
     }
 }
 
@@ -158,6 +191,14 @@ mod tests {
         voice: Option<Option<Voice>>,
         #[serde(default)]
         points: Option<Points>,
+        #[serde(default, deserialize_with = "present")]
+        relay: Option<Option<Object<Inner>>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        url: BotUrl,
     }
 
     fn refused(body: &str) -> String {
@@ -213,6 +254,15 @@ mod tests {
             ("{\"name\":\"a\",\"is_active\":\"true\"}", "is_active"),
             ("{\"name\":\"a\",\"points\":\"1\"}", "points"),
             ("{\"name\":\"a\",\"points\":{}}", "points"),
+            ("{\"name\":\"a\",\"relay\":7}", "relay"),
+            ("{\"name\":\"a\",\"relay\":[\"wss://a.example/\"]}", "relay"),
+            ("{\"name\":\"a\",\"relay\":{}}", "relay.url"),
+            ("{\"name\":\"a\",\"relay\":{\"url\":null}}", "relay.url"),
+            ("{\"name\":\"a\",\"relay\":{\"url\":[{\"x\":1}]}}", "relay.url"),
+            ("{\"name\":\"a\",\"relay\":{\"url\":\"wss://a/\",\"url\":\"wss://a/\"}}", "relay.url"),
+            ("{\"name\":\"a\",\"relay\":{\"bogus\":1}}", "relay.bogus"),
+            ("{\"name\":\"a\",\"relay\":{\"a b\":1}}", "?"),
+            ("{\"name\":\"a\",\"relay.url\":\"wss://a/\"}", "relay.url"),
             ("{\"name\":\"a\",\"bogus\":1}", "bogus"),
             ("{\"name\":\"a\",\"\":1}", "?"),
             ("{\"name\":\"a\",\"a`, expected `b\":1}", "?"),
@@ -227,6 +277,7 @@ mod tests {
     fn a_field_shaped_like_a_key_is_not_repeated() {
         let key = format!("sk_live_{}", "0".repeat(64));
         assert_eq!(refused(&format!("{{\"{key}\":1}}")), "invalid_field ?");
+        assert_eq!(refused(&format!("{{\"relay\":{{\"{key}\":1}}}}")), "invalid_field ?");
     }
 
     #[test]
@@ -237,6 +288,11 @@ mod tests {
         let body: Sample = parse(b"{\"name\":\"a\",\"voice\":\"en+f3\",\"points\":0.05}").unwrap();
         assert!(matches!(body.voice, Some(Some(_))) && body.is_active.is_none());
         assert_eq!(body.points.map(|points| points.0.0), Some(3));
+        let body: Sample = parse(b"{\"name\":\"a\",\"relay\":null}").unwrap();
+        assert!(matches!(body.relay, Some(None)));
+        let body: Sample =
+            parse(b"{\"name\":\"a\",\"relay\":{\"url\":\"wss://a.example/\"}}").unwrap();
+        assert_eq!(body.relay.unwrap().unwrap().0.url.0.as_str(), "wss://a.example/");
     }
 
     #[test]

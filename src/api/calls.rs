@@ -4,6 +4,8 @@
 //! by writing the wish down, where the call's node sees it, whichever node was asked; the registry of
 //! this node makes it immediate.
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpResponse, web::Data};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,7 +20,7 @@ use super::{
     who::Who,
 };
 use crate::{
-    call::event::{EndReason, Role, TranscriptLine},
+    call::event::{EndReason, Role, Stretch, TranscriptLine},
     id::CallId,
     problem::{Code, Problem},
     store::{
@@ -43,6 +45,10 @@ pub struct View {
     from: Option<String>,
     /// Who was called, as the provider tells.
     to: Option<String>,
+    /// The provider's own id of the call, for looking it up there.
+    provider_call_id: Option<String>,
+    /// What the customer attached to the call at the provider; null: nothing.
+    custom_parameters: Option<BTreeMap<String, String>>,
     #[schema(format = DateTime)]
     started_at: String,
     /// Null while the call is live.
@@ -52,6 +58,30 @@ pub struct View {
     end_reason: Option<&'static str>,
     billed_seconds: Option<i64>,
     transcript: Vec<Line>,
+    /// Who was heard when; absent from lists, and where nothing is recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    timeline: Option<Vec<Heard>>,
+}
+
+/// A stretch of a call in which one side was heard.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Stretch)]
+pub struct Heard {
+    /// `user` or `assistant`.
+    #[schema(value_type = String)]
+    role: Role,
+    /// Milliseconds since the call's talk time began.
+    begin_ms: u64,
+    /// On the same clock.
+    end_ms: u64,
+}
+
+impl From<Stretch> for Heard {
+    fn from(stretch: Stretch) -> Self {
+        let Stretch { role, begin_ms, end_ms } = stretch;
+        Self { role, begin_ms, end_ms }
+    }
 }
 
 /// A line of a transcript.
@@ -62,7 +92,8 @@ pub enum Line {
     /// Something said.
     Transcript {
         /// `user` or `assistant`.
-        role: &'static str,
+        #[schema(value_type = String)]
+        role: Role,
         /// The words.
         text: String,
         /// Milliseconds since the call's talk time began.
@@ -81,10 +112,6 @@ impl From<TranscriptLine> for Line {
     fn from(line: TranscriptLine) -> Self {
         match line {
             TranscriptLine::Transcript { role, text, at_ms } => {
-                let role = match role {
-                    Role::User => "user",
-                    Role::Assistant => "assistant",
-                };
                 Self::Transcript { role, text, at_ms }
             }
             TranscriptLine::Dtmf { digit, at_ms } => Self::Dtmf { digit: digit.to_string(), at_ms },
@@ -102,11 +129,14 @@ impl From<calls::Call> for View {
             dialect: call.dialect,
             from: call.from,
             to: call.to,
+            provider_call_id: call.provider_call_id,
+            custom_parameters: Some(call.custom_parameters).filter(|it| !it.is_empty()),
             started_at: rfc3339(call.started_at),
             ended_at: call.ended_at.map(rfc3339),
             end_reason: call.end_reason.map(EndReason::as_str),
             billed_seconds: call.billed_seconds.map(|seconds| seconds.0),
             transcript: call.transcript.into_iter().map(Line::from).collect(),
+            timeline: None,
         }
     }
 }
@@ -137,10 +167,17 @@ pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
 #[utoipa::path(get, path = "/api/calls/{id}", operation_id = "get_call", tag = "calls",
     responses((status = 200, description = "The call.", body = View)))]
 pub async fn get(context: Data<Context>, who: Who, Id(id): Id<CallId>) -> Answer {
-    let call = context.store.read(move |conn| calls::get(conn, id)).await?;
-    let call = call.ok_or(Code::NotFound)?;
+    let (call, heard) = context
+        .store
+        .read(move |conn| {
+            let call = calls::get(conn, id)?.ok_or(Code::NotFound)?;
+            Ok::<_, Problem>((call, calls::stretches::of(conn, id)?))
+        })
+        .await?;
     who.sees(call.account_id)?;
-    Ok(ok(&View::from(call)))
+    let mut view = View::from(call);
+    view.timeline = (!heard.is_empty()).then(|| heard.into_iter().map(Heard::from).collect());
+    Ok(ok(&view))
 }
 
 /// Nothing has to be said to end a call.

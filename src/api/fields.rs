@@ -10,8 +10,12 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::{
-    agent::profile::Engine,
+    agent::{
+        profile::{Engine, RelayUrl, SignatureProvider},
+        secret::SecretName,
+    },
     auth::{self, password::Password},
+    dialect,
     key::looks_like_key,
     points::Seconds,
     problem::Problem,
@@ -25,10 +29,17 @@ const RULES: &[(&str, &str)] = &[
     ("closing_phrase", SPOKEN_RULE),
     ("cursor", "Has to be a next_cursor that this list has given."),
     ("current_password", "Has to be a text."),
+    (
+        "dialect",
+        "Has to be native, twilio, signalwire, telnyx, plivo, vobiz, vonage, exotel, smartflo, jambonz or asterisk; or null.",
+    ),
     ("email", auth::EMAIL_RULE),
     ("end_calls", FLAG_RULE),
-    ("engine", "Has to be echo."),
-    ("greeting", SPOKEN_RULE),
+    ("engine", "Has to be echo or relay."),
+    (
+        "greeting",
+        "Has to be 1 to 1,000 characters, no control characters but tabs and line breaks, not shaped like a key; with the engine relay it may be empty or null.",
+    ),
     (
         "Idempotency-Key",
         "Has to be there, with 1 to 200 printable characters, not shaped like a key.",
@@ -53,8 +64,26 @@ const RULES: &[(&str, &str)] = &[
         "points",
         "Has to be a number: whole seconds (1 point is 60 seconds), more than zero, in range.",
     ),
+    ("relay", "Has to be an object with the url of a bot; or null, unless the engine is relay."),
+    ("relay.connect_timeout_ms", TIMEOUT_RULE),
+    ("relay.first_byte_timeout_ms", TIMEOUT_RULE),
+    (
+        "relay.secret",
+        "Has to be the name of an environment variable: UPVOOT_SECRET_ and then A-Z 0-9 _, at most 100 characters; or null.",
+    ),
+    ("relay.unreachable_phrase", SPOKEN_RULE),
+    (
+        "relay.url",
+        "Has to be a wss:// address, or a ws:// address on localhost, 127.0.0.0/8 or [::1]: up to 2,048 characters, no user name, no fragment, not shaped like a key.",
+    ),
     ("replaces", "Has to be the id of an active key of the same agent, or null."),
     ("role", "Has to be owner, member or viewer."),
+    ("signature", "Has to be an object with provider and secret; or null."),
+    ("signature.provider", "Has to be twilio or plivo."),
+    (
+        "signature.secret",
+        "Has to be the name of an environment variable: UPVOOT_SECRET_ and then A-Z 0-9 _, at most 100 characters.",
+    ),
     ("silence_timeout_seconds", DURATION_RULE),
     (
         "system_prompt",
@@ -67,6 +96,7 @@ const RULES: &[(&str, &str)] = &[
 ];
 const FLAG_RULE: &str = "Has to be true or false.";
 const DURATION_RULE: &str = "Has to be a whole number of seconds from 1 to 86,400.";
+const TIMEOUT_RULE: &str = "Has to be a whole number of milliseconds from 100 to 10,000.";
 const SPOKEN_RULE: &str = "Has to be 1 to 1,000 characters, no control characters but tabs and line breaks, not shaped like a key.";
 
 /// A 422 for a field that breaks its rule.
@@ -135,6 +165,8 @@ texts! {
     Note (min_length = 1, max_length = 500) = |raw| text(&raw, 1, 500, &[]);
     /// Something an agent says; trimmed.
     Spoken (min_length = 1, max_length = 1000) = |raw| text(&raw, 1, 1_000, LINES);
+    /// What an agent says first, or nothing; trimmed.
+    Greeting (max_length = 1000) = |raw| text(&raw, 0, 1_000, LINES);
     /// Instructions for a language model; trimmed.
     Prompt (max_length = 20000) = |raw| text(&raw, 0, 20_000, LINES);
     /// A BCP 47 language tag.
@@ -160,11 +192,11 @@ fn voice(raw: &str) -> Result<String, Refused> {
 }
 
 macro_rules! numbers {
-    ($($(#[$doc:meta])* $name:ident = 1..=$max:tt;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident = $min:tt..=$max:tt;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
         #[serde(try_from = "i64")]
-        #[schema(minimum = 1, maximum = $max)]
+        #[schema(minimum = $min, maximum = $max)]
         pub struct $name(i32);
 
         impl TryFrom<i64> for $name {
@@ -172,7 +204,7 @@ macro_rules! numbers {
 
             fn try_from(number: i64) -> Result<Self, Refused> {
                 match i32::try_from(number) {
-                    Ok(number @ 1..=$max) => Ok(Self(number)),
+                    Ok(number @ $min..=$max) => Ok(Self(number)),
                     _ => Err(Refused),
                 }
             }
@@ -193,62 +225,53 @@ numbers! {
     MaxTurns = 1..=10_000;
     /// Calls at once.
     Cap = 1..=100_000;
+    /// A length of time in milliseconds.
+    TimeoutMs = 100..=10_000;
 }
 
-/// The name of an engine.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(try_from = "String")]
-#[schema(value_type = String, example = "echo", pattern = "^echo$")]
-pub struct EngineName(pub Engine);
+/// Texts that are something else behind the body: each with how it is read.
+macro_rules! read {
+    ($($(#[$meta:meta])* $name:ident($type:ty) = |$raw:ident| $read:expr;)*) => {$(
+        #[derive(Debug, Clone, Deserialize, ToSchema)]
+        #[serde(try_from = "String")]
+        $(#[$meta])*
+        pub struct $name(pub $type);
 
-impl TryFrom<String> for EngineName {
-    type Error = Refused;
+        impl TryFrom<String> for $name {
+            type Error = Refused;
 
-    fn try_from(name: String) -> Result<Self, Refused> {
-        Engine::from_name(&name).map(Self).ok_or(Refused)
-    }
+            fn try_from($raw: String) -> Result<Self, Refused> {
+                $read.map(Self).ok_or(Refused)
+            }
+        }
+    )*};
 }
 
-/// An e-mail address; kept in lower case.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(try_from = "String")]
-#[schema(value_type = String, max_length = 254, example = "ada@example.com")]
-pub struct EmailAddress(pub Email);
-
-impl TryFrom<String> for EmailAddress {
-    type Error = Refused;
-
-    fn try_from(text: String) -> Result<Self, Refused> {
-        Email::parse(&text).map(Self).ok_or(Refused)
-    }
-}
-
-/// The name of a role.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(try_from = "String")]
-#[schema(value_type = String, example = "member", pattern = "^(owner|member|viewer)$")]
-pub struct RoleName(pub Role);
-
-impl TryFrom<String> for RoleName {
-    type Error = Refused;
-
-    fn try_from(name: String) -> Result<Self, Refused> {
-        Role::from_name(&name).map(Self).ok_or(Refused)
-    }
-}
-
-/// A password to be set.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(try_from = "String")]
-#[schema(value_type = String, min_length = 12, max_length = 1024, format = Password)]
-pub struct NewPassword(pub Password);
-
-impl TryFrom<String> for NewPassword {
-    type Error = Refused;
-
-    fn try_from(text: String) -> Result<Self, Refused> {
-        Password::new(text.into()).map(Self).ok_or(Refused)
-    }
+read! {
+    /// The name of an engine.
+    #[schema(value_type = String, example = "echo", pattern = "^(echo|relay)$")]
+    EngineName(Engine) = |raw| Engine::from_name(&raw);
+    /// The name of a dialect.
+    #[schema(value_type = String, example = "twilio")]
+    DialectName(dialect::Name) = |raw| dialect::Name::from_name(&raw);
+    /// Where a bot listens.
+    #[schema(value_type = String, max_length = 2048, example = "wss://bot.example.com/calls")]
+    BotUrl(RelayUrl) = |raw| raw.parse().ok();
+    /// The name of an environment variable that holds a secret.
+    #[schema(value_type = String, max_length = 100, pattern = "^UPVOOT_SECRET_[A-Z0-9_]+$")]
+    Secret(SecretName) = |raw| raw.parse().ok();
+    /// The name of a provider that signs.
+    #[schema(value_type = String, example = "twilio", pattern = "^(twilio|plivo)$")]
+    ProviderName(SignatureProvider) = |raw| SignatureProvider::from_name(&raw);
+    /// An e-mail address; kept in lower case.
+    #[schema(value_type = String, max_length = 254, example = "ada@example.com")]
+    EmailAddress(Email) = |raw| Email::parse(&raw);
+    /// The name of a role.
+    #[schema(value_type = String, example = "member", pattern = "^(owner|member|viewer)$")]
+    RoleName(Role) = |raw| Role::from_name(&raw);
+    /// A password to be set.
+    #[schema(value_type = String, min_length = 12, max_length = 1024, format = Password)]
+    NewPassword(Password) = |raw| Password::new(raw.into());
 }
 
 /// A password to be compared.
@@ -281,7 +304,8 @@ mod tests {
 
     use super::*;
 
-    const KEY: &str = "sk_live_00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    const KEY: &str =
+        concat!("sk_live_", "00112233445566778899aabbccddeeff", "00112233445566778899aabbccddeeff");
 
     fn takes<T: TryFrom<String>>(raw: &str) -> bool {
         T::try_from(raw.to_owned()).is_ok()
@@ -322,6 +346,14 @@ mod tests {
         }
         for wrong in ["", "e", "en_GB", "en-", "-en", "12", "englishlanguage", "en--GB", "e n"] {
             assert!(!takes::<Language>(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_rule_of_dialects_names_them_all() {
+        let (_, rule) = RULES.iter().find(|(name, _)| *name == "dialect").unwrap();
+        for dialect in dialect::Name::ALL {
+            assert!(rule.contains(dialect.as_str()), "{dialect:?}");
         }
     }
 

@@ -18,6 +18,7 @@ mod me;
 pub mod openapi;
 pub mod page;
 mod path;
+mod relay;
 pub mod route;
 mod tickets;
 mod topups;

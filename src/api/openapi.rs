@@ -95,6 +95,9 @@ impl Modify for Common {
     }
 }
 
+/// The one field that only some answers have: a list of calls would grow without bound with it.
+const SOMETIMES: (&str, &str) = ("Call", "timeline");
+
 /// What we answer with has all its fields, those too that are null. What we are asked with is told
 /// apart by allowing no other fields; and a problem names a field only when one is at fault.
 fn all_there(name: &str, schema: &mut RefOr<Schema>) {
@@ -102,7 +105,8 @@ fn all_there(name: &str, schema: &mut RefOr<Schema>) {
         && object.additional_properties.is_none()
         && name != "Problem"
     {
-        object.required = object.properties.keys().cloned().collect();
+        let always = |field: &&String| (name, field.as_str()) != SOMETIMES;
+        object.required = object.properties.keys().filter(always).cloned().collect();
     }
 }
 

@@ -167,7 +167,8 @@ pub async fn get(context: Data<Context>, who: Who, Id(id): Id<UserId>) -> Answer
     Ok(ok(&View::from(user)))
 }
 
-/// Changes a user. A new password, or being disabled, ends the user's sessions.
+/// Changes a user. A new password, or being disabled, ends the user's sessions; another address, or
+/// being disabled, forgets whom single sign-on has bound the user to.
 #[utoipa::path(patch, path = "/api/users/{id}", operation_id = "update_user", tag = "users",
     request_body = UserChange, responses((status = 200, description = "The user.", body = View)))]
 pub async fn update(
@@ -211,6 +212,10 @@ pub async fn update(
             }
             if after != before {
                 users::update(conn, &after)?.map_err(|_taken| fields::fault("email"))?;
+            }
+            if after.email != before.email || !after.is_active {
+                // It may be another person from now on.
+                users::unbind(conn, id)?;
             }
             if let Some(password) = &password {
                 users::set_password(conn, id, password)?;

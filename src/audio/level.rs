@@ -3,30 +3,47 @@
 //! It cannot tell a voice from a door that slams, and need not: it only has to notice that a line
 //! is not silent. What follows from silence is decided in `call::silence`.
 
-use super::FRAME_BYTES;
+use super::{
+    format::{Encoding, Format},
+    g711::{decode_alaw, decode_mulaw},
+};
 
 /// Mean absolute amplitude from which sound counts as voiced: -45 dB below full scale. Line noise
 /// stays under it; a quiet speaker does not.
 pub const VOICED: u32 = 184;
 
-/// Whether any 20 ms of this sound are voiced. An odd last byte is not judged.
-///
-/// It looks at 20 ms at a time, so that one word in a long, otherwise silent frame is heard.
+/// Whether any 20 ms of this sound, which is in our own format, are voiced. An odd last byte is not
+/// judged.
 pub fn is_voiced(pcm: &[u8]) -> bool {
-    pcm.chunks(FRAME_BYTES).any(|window| mean_amplitude(window) >= VOICED)
+    is_voiced_in(Format::NATIVE, pcm)
+}
+
+/// Whether any 20 ms of sound in this format are voiced. An odd last byte is not judged.
+///
+/// It looks at 20 ms at a time, so that one word in a long, otherwise silent frame is heard. The
+/// codes of a law are looked up, one by one: 0.1 us for a frame.
+pub fn is_voiced_in(format: Format, bytes: &[u8]) -> bool {
+    let mut windows = bytes.chunks(format.frame_bytes());
+    match format.encoding() {
+        Encoding::Pcm16 => windows
+            .any(|window| is_loud(window.as_chunks().0.iter().map(|two| i16::from_le_bytes(*two)))),
+        Encoding::Mulaw => windows.any(|window| is_loud(window.iter().map(|c| decode_mulaw(*c)))),
+        Encoding::Alaw => windows.any(|window| is_loud(window.iter().map(|c| decode_alaw(*c)))),
+    }
 }
 
 /// At most 20 ms, so that the sum fits 32 bits and the loop is turned into vector instructions.
-fn mean_amplitude(window: &[u8]) -> u32 {
-    let (samples, _odd) = window.as_chunks::<2>();
-    let sum: u32 =
-        samples.iter().map(|sample| u32::from(i16::from_le_bytes(*sample).unsigned_abs())).sum();
-    let count = u32::try_from(samples.len()).unwrap_or(u32::MAX);
-    sum / count.max(1)
+fn is_loud(window: impl ExactSizeIterator<Item = i16>) -> bool {
+    let count = u32::try_from(window.len()).unwrap_or(u32::MAX);
+    let sum: u32 = window.map(|sample| u32::from(sample.unsigned_abs())).sum();
+    sum / count.max(1) >= VOICED
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::super::{format::SERVED_RATES, g711};
     use super::*;
 
     fn square(amplitude: i16, samples: usize) -> Vec<u8> {
@@ -48,6 +65,32 @@ mod tests {
         assert!(is_voiced(&square(184, 320)));
         assert!(is_voiced(&square(8_000, 320)));
         assert!(is_voiced(&i16::MIN.to_le_bytes().repeat(320)));
+    }
+
+    #[test]
+    fn a_voice_is_heard_at_the_same_loudness_in_every_format() {
+        let is_voiced_at = |format: Format, amplitude: i16| {
+            let samples = square(amplitude, format.rate() as usize / 50);
+            let pcm: Vec<i16> =
+                samples.as_chunks().0.iter().map(|two| i16::from_le_bytes(*two)).collect();
+            let mut codes = vec![0; pcm.len()];
+            match format.encoding() {
+                Encoding::Pcm16 => codes = samples,
+                Encoding::Mulaw => g711::encode_mulaw(&pcm, &mut codes),
+                Encoding::Alaw => g711::encode_alaw(&pcm, &mut codes),
+            }
+            is_voiced_in(format, &codes)
+        };
+        for rate in SERVED_RATES {
+            for encoding in [Encoding::Pcm16, Encoding::Mulaw, Encoding::Alaw] {
+                let format = Format::new(encoding, rate).unwrap();
+                // A law's steps are 8 to 16 wide here.
+                assert!(is_voiced_at(format, 192) && is_voiced_at(format, 32_000), "{format:?}");
+                assert!(!is_voiced_at(format, 170) && !is_voiced_at(format, 0), "{format:?}");
+                assert!(!is_voiced_in(format, &vec![format.silence(); 10_000]), "{format:?}");
+                assert!(!is_voiced_in(format, &[]), "{format:?}");
+            }
+        }
     }
 
     #[test]

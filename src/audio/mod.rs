@@ -1,14 +1,19 @@
-//! Sound as numbers: signed 16-bit little-endian samples, 16 kHz, mono, in [`bytes::Bytes`].
+//! Sound as numbers: signed 16-bit little-endian samples, 16 kHz, mono, in [`bytes::Bytes`], unless
+//! a [`format`] says otherwise.
 //!
-//! [`wav`] reads and writes files, [`resample`] brings any rate to ours, [`tone`] makes sounds of
-//! its own, [`level`] hears whether anybody speaks. Nothing here knows a call, a clock or a wire.
+//! [`wav`] reads and writes files, [`resample`] brings any rate to ours, [`transcode`] a line's format
+//! to another's with [`g711`] and [`stream`], [`tone`] makes sounds of its own, [`level`] hears whether
+//! anybody speaks. Nothing here knows a call, a clock or a wire.
 
 use std::time::Duration;
 
 pub mod format;
+pub mod g711;
 pub mod level;
 pub mod resample;
+pub mod stream;
 pub mod tone;
+pub mod transcode;
 pub mod wav;
 
 /// Samples per second of all sound inside the server.

@@ -1,4 +1,6 @@
 //! Brings a whole clip from any rate to ours, and samples from floats to bytes.
+//!
+//! What changes the rate of a line while somebody speaks is [`super::stream`].
 
 use bytes::Bytes;
 use rubato::{Fft, FixedSync, Resampler, audioadapter_buffers::direct::InterleavedSlice};

@@ -1,10 +1,13 @@
 //! Sounds that need no speech synthesiser: a chime for the agent, and a caller made of tones.
 
-use std::{f32::consts::TAU, sync::OnceLock};
+use std::{
+    f32::consts::TAU,
+    sync::{Mutex, OnceLock, PoisonError},
+};
 
 use bytes::Bytes;
 
-use super::{SAMPLE_RATE, resample};
+use super::{SAMPLE_RATE, format::Format, resample, transcode};
 
 /// The chime that stands for speech where there is no synthesiser: two soft bell tones, rising,
 /// half a second in all. Made once; clones share it.
@@ -17,6 +20,19 @@ pub fn chime() -> Bytes {
             render(0.5, |t| bells.iter().map(|(hz, from)| bell(*hz, t - from)).sum())
         })
         .clone()
+}
+
+/// The chime in a line's format. Converted once for each; clones share it.
+pub fn chime_in(format: Format) -> Bytes {
+    /// As many as there are formats, which are few.
+    static CHIMES: Mutex<Vec<(Format, Bytes)>> = Mutex::new(Vec::new());
+    let mut chimes = CHIMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, chime)) = chimes.iter().find(|(known, _)| *known == format) {
+        return chime.clone();
+    }
+    let chime = transcode::clip(&chime(), format);
+    chimes.push((format, chime.clone()));
+    chime
 }
 
 /// A caller for machines that cannot speak: eleven short sounds that rise and fall like the
@@ -79,7 +95,10 @@ fn render(seconds: f32, wave: impl Fn(f32) -> f32) -> Bytes {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use super::super::resample::tests::{frequency, rms, samples};
+    use super::super::{
+        level::is_voiced_in,
+        resample::tests::{frequency, rms, samples},
+    };
     use super::*;
 
     #[test]
@@ -92,6 +111,17 @@ mod tests {
         assert!(wave[..4].iter().chain(&wave[7_996..]).all(|s| s.unsigned_abs() < 200), "no click");
         assert!((frequency(&chime[..4_800]) - 659.0).abs() < 15.0);
         assert!(frequency(&chime[9_000..]) > 750.0, "rises");
+    }
+
+    #[test]
+    fn the_chime_is_half_a_second_in_every_format_and_shared() {
+        assert_eq!(chime_in(Format::NATIVE).as_ptr(), chime().as_ptr());
+        for format in [Format::PCMU, Format::PCMA, Format::pcm(48_000).unwrap()] {
+            let chime = chime_in(format);
+            assert_eq!(chime.len(), format.bytes_per_second() / 2, "{format:?}");
+            assert!(is_voiced_in(format, &chime), "{format:?}");
+            assert_eq!(chime.as_ptr(), chime_in(format).as_ptr(), "{format:?}");
+        }
     }
 
     #[test]

@@ -106,7 +106,7 @@ pub fn safe_next(next: &str) -> &str {
 }
 
 /// A text as the value of a query parameter.
-fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

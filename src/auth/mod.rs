@@ -1,8 +1,8 @@
 //! Who asks: the operator by bearer token, a user by session, or nobody.
 //!
 //! [`door`] stands before `/api` and [`page_user`] before the pages; behind them a [`Principal`] says
-//! what may be done ([`Action`]) and whose objects exist. [`sign_in`], [`sign_out`] and [`set_up`] are
-//! the ways in and out. It knows no resource and no page; what a right is needed for stands beside each
+//! what may be done ([`Action`]) and whose objects exist. [`sign_in`], [`SingleSignOn`], [`sign_out`] and
+//! [`set_up`] are the ways in and out. It knows no resource and no page; what a right is needed for stands beside each
 //! route. Passwords are [`password`]'s, where a change comes from is judged in `origin`.
 
 mod door;
@@ -11,6 +11,7 @@ pub mod password;
 mod principal;
 mod session;
 mod setup;
+mod single_sign_on;
 pub mod token;
 
 use std::{net::IpAddr, time::Duration};
@@ -18,12 +19,15 @@ use std::{net::IpAddr, time::Duration};
 use actix_web::HttpRequest;
 use secrecy::SecretString;
 
-pub use door::{door, page_user, principal, safe_next};
+pub use door::{door, encoded, page_user, principal, safe_next};
 pub use principal::{Action, Principal, User};
 pub use session::{
     COOKIE, SignedIn, change_password, is_signed_in, sign_in, sign_out, sign_out_everywhere,
 };
 pub use setup::{SetupLink, offer_setup, set_up, setup_is_open};
+pub use single_sign_on::{
+    Arrival, CALLBACK, Departure, SingleSignOn, TurnedAway, forget_departure,
+};
 
 use crate::{
     attempts::Attempts,
@@ -43,6 +47,8 @@ pub struct Settings {
     pub public_url: String,
     /// The operator's token; `None`: nobody has it.
     pub admin_token: Option<SecretString>,
+    /// Another service that says who people are, if there is one.
+    pub single_sign_on: Option<SingleSignOn>,
     /// Whose forwarded addresses are believed.
     pub proxies: Proxies,
     /// A session that is not used for so long is over.
@@ -57,11 +63,12 @@ pub struct Settings {
 
 impl Settings {
     /// The usual limits: 12 hours idle, 7 days in all; 30 attempts within a minute from one address,
-    /// 10 for one user.
+    /// 10 for one user; no single sign-on.
     pub fn new(public_url: String, admin_token: Option<SecretString>, proxies: Proxies) -> Self {
         Self {
             public_url,
             admin_token,
+            single_sign_on: None,
             proxies,
             idle: Duration::from_secs(12 * 3600),
             absolute: Duration::from_secs(7 * 24 * 3600),
@@ -98,6 +105,11 @@ impl Auth {
     /// What people reach this server at.
     pub fn public_url(&self) -> &str {
         &self.settings.public_url
+    }
+
+    /// Single sign-on, if it is configured.
+    pub fn single_sign_on(&self) -> Option<&SingleSignOn> {
+        self.settings.single_sign_on.as_ref()
     }
 
     /// The client's address.

@@ -169,7 +169,7 @@ fn first_points(account_id: AccountId, link: [u8; 32], now: i64) -> TopUp {
         entry_id: LedgerId::new(),
         account_id,
         seconds: FIRST_POINTS,
-        note: Some("To begin with".to_owned()),
+        note: Some("Free points to begin with, from the set-up".to_owned()),
         idempotency_hash: link,
         body_hash: link,
         now,

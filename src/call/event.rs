@@ -135,3 +135,14 @@ pub enum TranscriptLine {
         at_ms: u64,
     },
 }
+
+/// A stretch of a call in which one side was heard without a pause worth the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// Who was heard.
+    pub role: Role,
+    /// When it began, in milliseconds since the call's talk time began.
+    pub begin_ms: u64,
+    /// When it ended, on the same clock; never before it began.
+    pub end_ms: u64,
+}

@@ -8,16 +8,38 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{EndReason, Event, Reserve, Time, TranscriptLine};
-use crate::points::Seconds;
+use super::{EndReason, Event, Reserve, Role, Tag, Time, TranscriptLine};
+use crate::{audio::format::Format, points::Seconds};
 
-/// All a call needs to know about its agent and its budget when it begins.
+/// What answers the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// The machine itself: what it hears is what it says.
+    Echo,
+    /// Somebody outside, who sends [`FromAgent`] and is sent [`ToAgent`].
+    Outside,
+}
+
+/// All a call needs to know about its agent, its line and its budget when it begins.
 #[derive(Debug, Clone)]
 pub struct CallPlan {
-    /// The words of the greeting; its sound comes as [`Input::Greeting`].
-    pub greeting: String,
+    /// What answers.
+    pub engine: Engine,
+    /// How audio is written in this call, in both directions.
+    pub format: Format,
+    /// The most audio that is sent ahead of its playing.
+    pub ahead: Duration,
+    /// The peer tells when a mark was played: [`Input::Played`].
+    pub marks: bool,
+    /// The words of the greeting, whose sound comes as [`Input::Greeting`]; `None`: the agent greets.
+    pub greeting: Option<String>,
     /// The words said before the server ends the call; their sound comes as [`Input::Closing`].
     pub closing: String,
+    /// The words said when an agent outside cannot be reached; their sound comes as
+    /// [`Input::Apology`].
+    pub apology: String,
+    /// The agent's turns after which the call ends; `None`: no limit. The echo engine takes no turns.
+    pub max_turns: Option<u32>,
     /// The call is over after this long at the latest.
     pub max_duration: Duration,
     /// The call ends when nobody has spoken for this long.
@@ -29,14 +51,20 @@ pub struct CallPlan {
 /// What can happen to a call.
 #[derive(Debug, Clone)]
 pub enum Input {
-    /// Audio of the caller, signed 16-bit little-endian, 16 kHz, mono: any number of bytes.
+    /// Audio of the caller in [`CallPlan::format`]: any number of bytes.
     Audio(Bytes),
     /// A key pressed on the caller's telephone: `0`-`9`, `*`, `#`, `A`-`D`.
     Dtmf(char),
-    /// The greeting, rendered, in the format of [`Input::Audio`].
+    /// The greeting, rendered, in [`CallPlan::format`].
     Greeting(Bytes),
-    /// The closing phrase, rendered, in the format of [`Input::Audio`].
+    /// The closing phrase, rendered, in [`CallPlan::format`].
     Closing(Bytes),
+    /// The apology, rendered, in [`CallPlan::format`].
+    Apology(Bytes),
+    /// The peer has played all that was sent before this mark.
+    Played(Tag),
+    /// The agent outside does something.
+    Agent(FromAgent),
     /// The client asks to end the call.
     EndCall,
     /// The peer is gone; nobody hears us any more.
@@ -58,6 +86,46 @@ pub enum Input {
     Tick,
 }
 
+/// What an agent outside can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromAgent {
+    /// Speak: audio in [`CallPlan::format`], whole samples, as fast as it likes.
+    Audio(Bytes),
+    /// Take back all that was not played yet: barge-in.
+    Clear,
+    /// Ask to be told when what it said before has been played.
+    Mark(String),
+    /// Have a key tone played: `0`-`9`, `*`, `#`, `A`-`D`.
+    Dtmf(char),
+    /// Say what was said, for the transcript.
+    Said {
+        /// By whom.
+        role: Role,
+        /// The words.
+        text: String,
+    },
+    /// Hang up, once what it said has been played.
+    HangUp,
+    /// It cannot be reached, or is gone in the middle of the call.
+    Gone {
+        /// Stable, for programs.
+        code: &'static str,
+        /// One plain sentence, for people.
+        message: &'static str,
+    },
+}
+
+/// What an agent outside is told besides the caller's audio.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToAgent {
+    /// The caller pressed a key.
+    Dtmf(char),
+    /// All that was said before this mark has been played.
+    Played(String),
+    /// What was not played has been dropped; marks that were not told of never will be.
+    Cleared,
+}
+
 /// What a call wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
@@ -65,6 +133,14 @@ pub enum Output {
     Audio(Bytes),
     /// Tell the peer.
     Event(Event),
+    /// Have the peer drop what it has not played.
+    Clear,
+    /// Have the peer tell when it has played what was sent before.
+    Mark(Tag),
+    /// Have the peer play a key tone.
+    Tone(char),
+    /// Tell the agent outside.
+    ToAgent(ToAgent),
     /// Keep this line of the transcript.
     Line(TranscriptLine),
     /// Ask the ledger for more time; [`Input::Reservation`] is the answer.
@@ -80,6 +156,6 @@ pub struct Finished {
     pub reason: EndReason,
     /// Talk time: what is charged for. Never more than was reserved or bridged.
     pub talk: Duration,
-    /// Bytes the caller sent so much faster than real time that they could not be returned.
+    /// Bytes that were to be played and came so much faster than real time that they were dropped.
     pub dropped_bytes: u64,
 }

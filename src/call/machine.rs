@@ -6,10 +6,10 @@
 //! siblings of this file.
 //!
 //! ```text
-//!   Greeting --said--> Listening --heard--> Speaking
-//!      |                   |   <--ran dry--    |
-//!      +-------- wrap up: time, points, silence, drain --------> Closing --said--> Ended
-//!      +-------- cut: end_call, hang-up, operator, fault ---- from any state ----> Ended
+//!   Greeting --said--> Listening --spoke--> Speaking
+//!      |                   |   <--ran dry, barge-in--  |
+//!      +---- wrap up: time, points, turns, silence, drain, agent ----> Closing --said--> Leaving
+//!      +---- cut: end_call, hang-up, operator, fault --- from any state ---> Ended <--played--+
 //! ```
 
 use std::{mem, time::Duration};
@@ -17,10 +17,11 @@ use std::{mem, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    CallPlan, EndReason, Event, Finished, Input, Output, Role, Time, TranscriptLine,
-    echo::Echo,
+    CallPlan, EndReason, Engine, Event, Finished, FromAgent, Input, Output, Role, Tag, Time,
+    ToAgent, TranscriptLine, marks,
     meter::Meter,
     outbox::Outbox,
+    playback::Playback,
     silence::Silence,
     speech::{self, Phrase},
 };
@@ -32,6 +33,8 @@ mod timing;
 const CLOSING_AT_MOST: Duration = Duration::from_secs(10);
 /// A call is over this much before a limit, so that a late wake-up does not cost a second.
 const SAFETY: Duration = Duration::from_millis(150);
+/// The most lines of a transcript: whoever keeps pressing keys for a day fills no database.
+const LINES_AT_MOST: usize = 10_000;
 
 /// One call, from the recognition of its dialect to its end.
 #[derive(Debug)]
@@ -39,11 +42,14 @@ pub struct Machine {
     plan: CallPlan,
     state: State,
     out: Outbox,
-    echo: Echo,
+    playback: Playback,
     meter: Meter,
     silence: Silence,
     drain_by: Option<Time>,
     closing: Option<Bytes>,
+    apology: Option<Bytes>,
+    turns: Turns,
+    lines: usize,
     // Both are derived, and kept because they are read for every frame. A frame may move a deadline
     // back but never forward, so a frame need not touch them: the wake-up finds out, once.
     wake_at: Option<Time>,
@@ -54,14 +60,34 @@ pub struct Machine {
 enum State {
     /// The agent greets; what it hears is dropped.
     Greeting(Phrase),
-    /// Nobody speaks.
+    /// The agent does not speak.
     Listening,
-    /// A stretch of echo is open.
+    /// The agent speaks, or has just paused.
     Speaking,
-    /// The agent says its closing words; what it hears is dropped.
-    Closing { reason: EndReason, phrase: Phrase },
+    /// The agent says its last words; what it hears is dropped.
+    Closing { reason: EndReason, words: Words, phrase: Phrase },
+    /// The last words are sent; the peer is given time to play them.
+    Leaving { reason: EndReason, last: Tag, until: Time },
     /// Nothing comes in or goes out.
     Ended,
+}
+
+/// Which words are an agent's last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Words {
+    /// The closing phrase.
+    Closing,
+    /// The apology for an agent that is gone.
+    Apology,
+    /// What the agent had still to say when it hung up.
+    Own,
+}
+
+/// An agent's turns: stretches of its speech, each after the caller was heard.
+#[derive(Debug, Default)]
+struct Turns {
+    taken: u32,
+    caller_spoke: bool,
 }
 
 /// What takes a call from one state to another.
@@ -70,12 +96,20 @@ enum Step {
     Speak(Bytes),
     /// A phrase has been said.
     Said,
-    /// There is something to echo.
-    Heard,
-    /// There has been nothing to echo for a while.
+    /// The agent began to speak.
+    Spoke,
+    /// The agent has said nothing for a while.
     RanDry,
+    /// The agent takes back what was not played yet.
+    Clear,
     /// The call has to end, with closing words.
     WrapUp(EndReason),
+    /// The agent is gone: the call has to end, with the apology.
+    Apologise,
+    /// The agent hangs up, once it has said what it has to say.
+    HangUp,
+    /// The peer has played the last words, or had the time to.
+    Played,
     /// The call ends here and now.
     Cut(EndReason),
 }
@@ -84,13 +118,19 @@ impl Machine {
     /// A call whose talk time begins now. Take its first outputs at once.
     pub fn start(plan: CallPlan, now: Time) -> Self {
         let mut machine = Self {
-            state: State::Greeting(Phrase::awaited(now)),
-            out: Outbox::default(),
-            echo: Echo::default(),
+            state: match plan.greeting {
+                Some(_) => State::Greeting(Phrase::awaited(now)),
+                None => State::Listening,
+            },
+            out: Outbox::new(plan.format, plan.ahead, plan.marks),
+            playback: Playback::default(),
             meter: Meter::start(now, plan.reserved),
             silence: Silence::since(now, plan.silence_timeout),
             drain_by: None,
             closing: None,
+            apology: None,
+            turns: Turns::default(),
+            lines: 0,
             wake_at: None,
             must_end_by: (now, EndReason::Error),
             plan,
@@ -111,21 +151,28 @@ impl Machine {
                     return; // the usual frame: nothing else is due
                 }
             }
+            Input::Agent(FromAgent::Audio(frame)) => self.agent_speaks(now, frame),
+            Input::Agent(other) => self.agent_does(now, other),
             Input::Dtmf(digit) => {
                 self.silence.speech_until(now);
+                self.turns.caller_spoke = true;
                 let at_ms = self.at_ms(now);
-                self.out.push(Output::Line(TranscriptLine::Dtmf { digit, at_ms }));
+                self.note(TranscriptLine::Dtmf { digit, at_ms });
+                self.tell_agent(ToAgent::Dtmf(digit));
             }
             Input::Greeting(phrase) => {
                 if matches!(self.state, State::Greeting(_)) {
                     self.follow(now, Step::Speak(phrase));
                 }
             }
-            Input::Closing(phrase) => {
-                let phrase = speech::cut(phrase, CLOSING_AT_MOST);
-                match self.state {
-                    State::Closing { .. } => self.follow(now, Step::Speak(phrase)),
-                    _ => self.closing = Some(phrase),
+            Input::Closing(phrase) => self.last_words(now, Words::Closing, phrase),
+            Input::Apology(phrase) => self.last_words(now, Words::Apology, phrase),
+            Input::Played(tag) => {
+                while let Some(name) = self.out.marks_mut().reached(tag) {
+                    self.tell_agent(ToAgent::Played(name));
+                }
+                if matches!(self.state, State::Leaving { last, .. } if last == tag) {
+                    self.follow(now, Step::Played);
                 }
             }
             Input::EndCall => self.follow(now, Step::Cut(EndReason::EndCall)),
@@ -168,36 +215,52 @@ impl Machine {
     /// Every transition of a call, and what goes with it. A step that makes no sense in a state is
     /// none: a phrase that comes twice, an end during the end.
     fn follow(&mut self, now: Time, step: Step) {
-        use State::{Closing, Ended, Greeting, Listening, Speaking};
+        use State::{Closing, Ended, Greeting, Leaving, Listening, Speaking};
         self.state = match (mem::replace(&mut self.state, Ended), step) {
             (Greeting(Phrase::Awaited { .. }), Step::Speak(phrase)) => {
-                self.transcribe(now, self.plan.greeting.clone());
-                Greeting(Phrase::saying(phrase))
+                self.say_words(now, self.plan.greeting.clone().unwrap_or_default());
+                Greeting(Phrase::saying(phrase, self.plan.format))
             }
             (Greeting(_), Step::Said) => {
                 self.out.end_stretch();
                 self.silence.speech_until(now.max(self.out.played_at()));
-                Listening
+                // An agent outside may have spoken meanwhile.
+                if self.playback.has_samples(&self.out) { Speaking } else { Listening }
             }
-            (Listening, Step::Heard) => Speaking,
+            (Listening, Step::Spoke) => {
+                self.turns.taken += u32::from(mem::take(&mut self.turns.caller_spoke));
+                Speaking
+            }
             (Speaking, Step::RanDry) => {
                 self.out.end_stretch();
                 Listening
             }
+            (Greeting(_) | Listening | Speaking, Step::Clear) => {
+                self.playback.clear();
+                self.out.clear(now);
+                self.tell_agent(ToAgent::Cleared);
+                self.silence.speech_until(now);
+                Listening
+            }
             (Greeting(_) | Listening | Speaking, Step::WrapUp(reason)) => {
-                self.echo.clear();
-                self.out.end_stretch();
-                self.transcribe(now, self.plan.closing.clone());
-                let phrase = match self.closing.take() {
-                    Some(phrase) => Phrase::saying(self.fit(now, phrase)),
-                    None => Phrase::awaited(now),
-                };
-                Closing { reason, phrase }
+                self.begin_last_words(now, reason, Words::Closing)
             }
-            (Closing { reason, phrase: Phrase::Awaited { .. } }, Step::Speak(phrase)) => {
-                Closing { reason, phrase: Phrase::saying(self.fit(now, phrase)) }
+            (Greeting(_) | Listening | Speaking, Step::Apologise) => {
+                self.begin_last_words(now, EndReason::Error, Words::Apology)
             }
-            (Closing { reason, .. }, Step::Said) | (_, Step::Cut(reason)) => {
+            (Greeting(_) | Listening | Speaking, Step::HangUp) => {
+                let rest = self.playback.drain();
+                let phrase = Phrase::saying(self.fit(now, rest), self.plan.format);
+                Closing { reason: EndReason::AgentHangup, words: Words::Own, phrase }
+            }
+            (Closing { reason, words, phrase: Phrase::Awaited { .. } }, Step::Speak(phrase)) => {
+                let phrase = Phrase::saying(self.fit(now, phrase), self.plan.format);
+                Closing { reason, words, phrase }
+            }
+            (Closing { reason, .. }, Step::Said) if self.plan.marks => self.leave(reason),
+            (Closing { reason, .. }, Step::Said)
+            | (Leaving { reason, .. }, Step::Played)
+            | (_, Step::Cut(reason)) => {
                 self.finish(now, reason);
                 Ended
             }
@@ -207,6 +270,10 @@ impl Machine {
 
     /// Does all that is due, then finds out when to be woken next.
     fn advance(&mut self, now: Time) {
+        // First: nothing may follow an end.
+        while let Some(name) = self.out.marks_mut().overdue(now) {
+            self.tell_agent(ToAgent::Played(name));
+        }
         while let Some(step) = self.due(now) {
             self.follow(now, step);
         }
@@ -219,47 +286,145 @@ impl Machine {
 
     /// The caller is heard. True if that leaves nothing to be looked after.
     fn hear(&mut self, now: Time, frame: Bytes) -> bool {
-        match self.state {
-            State::Greeting(_) => {
-                self.echo.ignore(&frame);
+        match (&self.state, self.plan.engine) {
+            (State::Greeting(_), Engine::Echo) => {
+                self.playback.ignore(&frame, &self.out);
                 true
             }
-            State::Listening | State::Speaking => self.echo_back(now, frame),
-            State::Closing { .. } | State::Ended => true,
+            (State::Listening | State::Speaking, Engine::Echo) => self.speak(now, frame),
+            (State::Greeting(_) | State::Listening | State::Speaking, Engine::Outside) => {
+                if level::is_voiced_in(self.plan.format, &frame) {
+                    self.silence.speech_until(now);
+                    self.turns.caller_spoke = true;
+                }
+                true
+            }
+            (State::Closing { .. } | State::Leaving { .. } | State::Ended, _) => true,
         }
     }
 
-    fn echo_back(&mut self, now: Time, frame: Bytes) -> bool {
-        let samples = frame.get(self.echo.split_bytes()..).unwrap_or_default();
-        let voiced = level::is_voiced(samples);
-        self.echo.hear(now, frame, &mut self.out);
+    /// An agent outside speaks.
+    fn agent_speaks(&mut self, now: Time, frame: Bytes) {
+        match self.state {
+            State::Greeting(_) => self.playback.hold(&frame, &self.out),
+            State::Listening | State::Speaking => {
+                self.speak(now, frame);
+            }
+            State::Closing { .. } | State::Leaving { .. } | State::Ended => {}
+        }
+    }
+
+    fn agent_does(&mut self, now: Time, what: FromAgent) {
+        if !self.is_open() {
+            return;
+        }
+        match what {
+            FromAgent::Audio(frame) => self.agent_speaks(now, frame),
+            FromAgent::Clear => self.follow(now, Step::Clear),
+            FromAgent::Mark(name) => self.playback.mark(name, &mut self.out),
+            FromAgent::Dtmf(digit) => self.out.push(Output::Tone(digit)),
+            FromAgent::Said { role, text } => self.transcribe(now, role, text),
+            FromAgent::HangUp => self.follow(now, Step::HangUp),
+            FromAgent::Gone { code, message } => {
+                self.out.push(Output::Event(Event::Error { code, message }));
+                self.follow(now, Step::Apologise);
+            }
+        }
+    }
+
+    /// The agent's sound goes out. True if that leaves nothing to be looked after.
+    fn speak(&mut self, now: Time, frame: Bytes) -> bool {
+        let samples = frame.get(self.playback.split_bytes(&self.out)..).unwrap_or_default();
+        let voiced = level::is_voiced_in(self.plan.format, samples);
+        self.playback.put(now, frame, &mut self.out);
         if voiced {
-            // Returned speech is our own speech until it has been played.
-            self.silence.speech_until(self.out.played_at().max(now) + self.echo.length());
+            // It is speech until it has been played.
+            let rest = self.playback.length(&self.out);
+            self.silence.speech_until(self.out.played_at().max(now) + rest);
         }
         let opened = matches!(self.state, State::Listening) && self.out.in_stretch();
         if opened {
-            self.follow(now, Step::Heard);
+            self.follow(now, Step::Spoke);
         }
-        !opened && !self.echo.has_samples()
+        !opened && !self.playback.has_samples(&self.out)
     }
 
-    /// As much of the closing phrase as can be played before the call has to be over.
+    /// The sound of last words is there.
+    fn last_words(&mut self, now: Time, of: Words, phrase: Bytes) {
+        let phrase = speech::cut(phrase, CLOSING_AT_MOST, self.plan.format);
+        match (&self.state, of) {
+            (State::Closing { words, .. }, _) if *words == of => {
+                self.follow(now, Step::Speak(phrase));
+            }
+            (_, Words::Closing) => self.closing = Some(phrase),
+            (_, _) => self.apology = Some(phrase),
+        }
+    }
+
+    fn begin_last_words(&mut self, now: Time, reason: EndReason, words: Words) -> State {
+        self.playback.clear();
+        self.out.end_stretch();
+        let (text, sound) = match words {
+            Words::Apology => (self.plan.apology.clone(), self.apology.take()),
+            Words::Closing | Words::Own => (self.plan.closing.clone(), self.closing.take()),
+        };
+        self.say_words(now, text);
+        let phrase = match sound {
+            Some(sound) => Phrase::saying(self.fit(now, sound), self.plan.format),
+            None => Phrase::awaited(now),
+        };
+        State::Closing { reason, words, phrase }
+    }
+
+    /// The last words are sent: waits until the peer says that it has played them, within bounds.
+    fn leave(&mut self, reason: EndReason) -> State {
+        let last = self.out.unnamed_mark();
+        let over_by = self.limit().0.saturating_sub(SAFETY);
+        let until = (self.out.played_at() + marks::WAITED_FOR).min(over_by);
+        State::Leaving { reason, last, until }
+    }
+
+    /// As much of a last phrase as can be played before the call has to be over.
     fn fit(&self, now: Time, phrase: Bytes) -> Bytes {
         let over_by = self.limit().0.saturating_sub(SAFETY);
-        speech::cut(phrase, over_by.saturating_sub(self.out.played_at().max(now)))
+        let time = over_by.saturating_sub(self.out.played_at().max(now));
+        speech::cut(phrase, time, self.plan.format)
     }
 
     /// Before its end has begun.
     fn is_open(&self) -> bool {
-        !matches!(self.state, State::Closing { .. } | State::Ended)
+        !matches!(self.state, State::Closing { .. } | State::Leaving { .. } | State::Ended)
     }
 
-    fn transcribe(&mut self, now: Time, text: String) {
-        let (role, at_ms) = (Role::Assistant, self.at_ms(now));
+    /// Words of our own, whatever becomes of their sound.
+    fn say_words(&mut self, now: Time, text: String) {
+        self.transcribe(now, Role::Assistant, text);
+    }
+
+    fn transcribe(&mut self, now: Time, role: Role, text: String) {
+        let at_ms = self.at_ms(now);
         let line = TranscriptLine::Transcript { role, text: text.clone(), at_ms };
         self.out.push(Output::Event(Event::Transcript { role, text }));
-        self.out.push(Output::Line(line));
+        self.note(line);
+    }
+
+    /// Keeps a line, within bounds.
+    fn note(&mut self, line: TranscriptLine) {
+        self.lines += 1;
+        if self.lines <= LINES_AT_MOST {
+            self.out.push(Output::Line(line));
+        }
+    }
+
+    fn tell_agent(&mut self, what: ToAgent) {
+        if self.plan.engine == Engine::Outside {
+            self.out.push(Output::ToAgent(what));
+        }
+    }
+
+    /// Whether the agent has taken all the turns it may.
+    fn out_of_turns(&self) -> bool {
+        self.plan.max_turns.is_some_and(|most| self.turns.taken >= most)
     }
 
     /// The one way out of a call.
@@ -269,7 +434,8 @@ impl Machine {
             self.out.end_stretch();
             self.out.push(Output::Event(Event::CallEnd { reason }));
         }
-        let (talk, dropped_bytes) = (self.meter.talk(now), self.echo.dropped_bytes());
+        self.out.marks_mut().clear();
+        let (talk, dropped_bytes) = (self.meter.talk(now), self.playback.dropped_bytes());
         self.out.push(Output::Finished(Finished { reason, talk, dropped_bytes }));
     }
 

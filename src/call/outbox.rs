@@ -8,27 +8,48 @@ use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Event, Output, Time};
-use crate::audio;
-
-/// The most audio that may be sent ahead of its playing. The promise made to peers is 200 ms; one
-/// frame less leaves room for a peer whose clock reads a little differently.
-pub const AHEAD: Duration = Duration::from_millis(180);
+use super::{
+    Event, Output, Time,
+    marks::{Marks, Tag},
+};
+use crate::audio::format::Format;
 
 /// With this much left to play it is time to send more: late enough that speaking takes one wake-up
 /// for five frames, early enough that a late wake-up is not heard.
 const REFILL: Duration = Duration::from_millis(80);
 
-/// Outputs not yet collected, and a virtual listener who plays what was sent at 16 kHz.
-#[derive(Debug, Default)]
+/// Outputs not yet collected, and a virtual listener who plays what was sent.
+#[derive(Debug)]
 pub struct Outbox {
+    format: Format,
+    ahead: Duration,
     queue: VecDeque<Output>,
     in_stretch: bool,
     played_at: Time,
     last_audio_at: Time,
+    marks: Marks,
 }
 
 impl Outbox {
+    /// The way out to a peer who plays this format and is sent at most `ahead` of its playing.
+    /// `told`: the peer tells when a mark is reached.
+    pub fn new(format: Format, ahead: Duration, told: bool) -> Self {
+        Self {
+            format,
+            ahead,
+            queue: VecDeque::new(),
+            in_stretch: false,
+            played_at: Time::ZERO,
+            last_audio_at: Time::ZERO,
+            marks: Marks::new(told),
+        }
+    }
+
+    /// How audio is written here.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
     /// The next output, oldest first.
     pub fn pop(&mut self) -> Option<Output> {
         self.queue.pop_front()
@@ -46,7 +67,7 @@ impl Outbox {
             self.in_stretch = true;
             self.queue.push_back(Output::Event(Event::AudioStart));
         }
-        self.played_at = self.played_at.max(now) + audio::length(frame.len());
+        self.played_at = self.played_at.max(now) + self.format.length(frame.len());
         self.last_audio_at = now;
         self.queue.push_back(Output::Audio(frame));
     }
@@ -63,9 +84,40 @@ impl Outbox {
         self.in_stretch
     }
 
+    /// Sends a mark that the agent is told of when it is reached.
+    pub fn mark(&mut self, name: String) {
+        let tag = self.marks.named(name, self.played_at);
+        self.queue.push_back(Output::Mark(tag));
+    }
+
+    /// Sends a mark that only the machine waits for.
+    pub fn unnamed_mark(&mut self) -> Tag {
+        let tag = self.marks.unnamed();
+        self.queue.push_back(Output::Mark(tag));
+        tag
+    }
+
+    /// The marks under way.
+    pub fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    /// The marks under way, to take out what is reached.
+    pub fn marks_mut(&mut self) -> &mut Marks {
+        &mut self.marks
+    }
+
+    /// Has the peer drop what was sent and not been played, and closes the stretch.
+    pub fn clear(&mut self, now: Time) {
+        self.queue.push_back(Output::Clear);
+        self.end_stretch();
+        self.marks.clear();
+        self.played_at = self.played_at.min(now);
+    }
+
     /// How many bytes may be sent now, in whole samples.
     pub fn room(&self, now: Time) -> usize {
-        audio::bytes_within(AHEAD.saturating_sub(self.in_flight(now)))
+        self.format.bytes_within(self.ahead.saturating_sub(self.in_flight(now)))
     }
 
     /// How much of what was sent is still to be played.
@@ -92,6 +144,13 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio;
+
+    const AHEAD: Duration = Duration::from_millis(180);
+
+    fn outbox() -> Outbox {
+        Outbox::new(Format::NATIVE, AHEAD, false)
+    }
 
     const NOW: Time = Time::from_secs(7);
 
@@ -101,7 +160,7 @@ mod tests {
 
     #[test]
     fn audio_opens_one_stretch_and_closing_twice_says_it_once() {
-        let mut out = Outbox::default();
+        let mut out = outbox();
         out.end_stretch();
         out.audio(NOW, Bytes::from_static(&[1, 2]));
         out.audio(NOW, Bytes::from_static(&[3, 4]));
@@ -121,7 +180,7 @@ mod tests {
 
     #[test]
     fn room_shrinks_with_what_is_sent_and_grows_with_time() {
-        let mut out = Outbox::default();
+        let mut out = outbox();
         assert_eq!(out.room(NOW), 9 * audio::FRAME_BYTES);
         out.audio(NOW, Bytes::from(vec![0; 9 * audio::FRAME_BYTES]));
         assert_eq!(out.room(NOW), 0);
@@ -134,9 +193,21 @@ mod tests {
 
     #[test]
     fn a_pause_is_not_saved_up() {
-        let mut out = Outbox::default();
+        let mut out = outbox();
         out.audio(NOW, Bytes::from(vec![0; audio::FRAME_BYTES]));
         out.audio(NOW + ms(5_000), Bytes::from(vec![0; audio::FRAME_BYTES]));
         assert_eq!(out.played_at(), NOW + ms(5_020));
+    }
+
+    #[test]
+    fn a_clear_makes_room_and_ends_the_stretch() {
+        let mut out = outbox();
+        out.audio(NOW, Bytes::from(vec![0; 9 * audio::FRAME_BYTES]));
+        while out.pop().is_some() {}
+        out.clear(NOW + ms(20));
+        assert_eq!(out.pop(), Some(Output::Clear));
+        assert_eq!(out.pop(), Some(Output::Event(Event::AudioEnd)));
+        assert_eq!(out.in_flight(NOW + ms(20)), Duration::ZERO);
+        assert_eq!(out.room(NOW + ms(20)), 9 * audio::FRAME_BYTES);
     }
 }

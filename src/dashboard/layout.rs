@@ -109,7 +109,7 @@ fn account_choice(frame: &Frame) -> Markup {
                     option value=(choice.id) selected[Some(choice.id.as_str()) == chosen] { (choice.name) }
                 }
             }
-            button.slim type="submit" { "Show" }
+            button.slim type="submit" { "Switch" }
         }
     }
 }

@@ -63,6 +63,8 @@ pub enum Kind {
     Number,
     /// A number; `null` when empty.
     NullableNumber,
+    /// As it is; when empty, the whole object that it is a field of is `null`.
+    NullObject,
 }
 
 impl Kind {
@@ -73,6 +75,7 @@ impl Kind {
             Self::Nullable => "nullable",
             Self::Number => "number",
             Self::NullableNumber => "nullable-number",
+            Self::NullObject => "null-object",
         }
     }
 
@@ -85,7 +88,7 @@ impl Kind {
 pub struct Field<'a> {
     /// Unique on the page.
     pub id: &'a str,
-    /// As the API calls it.
+    /// As the API calls it; `object.field` for a field of an object.
     pub name: &'a str,
     /// As people call it.
     pub label: &'a str,
@@ -144,6 +147,53 @@ impl Field<'_> {
                     input id=(self.id) name=(self.name) type=(input) value=(self.value)
                         data-kind=(self.kind.as_str()) aria-describedby=(described)
                         required[self.required] step=[number.then_some("any")] autocomplete=(self.autocomplete);
+                }
+                @if !self.hint.is_empty() { p.hint id=(hint_id) { (self.hint) } }
+                p.wrong id=(wrong_id) {}
+            }
+        }
+    }
+}
+
+/// A choice between a few things, with its label, hint and the place for its error.
+pub struct Choice<'a> {
+    /// Unique on the page.
+    pub id: &'a str,
+    /// As the API calls it; `object.field` for a field of an object.
+    pub name: &'a str,
+    /// As people call it.
+    pub label: &'a str,
+    /// What it is for, if that is not plain.
+    pub hint: &'a str,
+    /// What there is to choose from: as the API calls it, and as people do.
+    pub options: &'a [(&'a str, &'a str)],
+    /// What is chosen, as the API calls it.
+    pub chosen: &'a str,
+    /// How it is sent.
+    pub kind: Kind,
+}
+
+impl Default for Choice<'_> {
+    fn default() -> Self {
+        let kind = Kind::Text;
+        Self { id: "", name: "", label: "", hint: "", options: &[], chosen: "", kind }
+    }
+}
+
+impl Choice<'_> {
+    /// The choice.
+    pub fn render(&self) -> Markup {
+        let (hint_id, wrong_id) = (format!("{}-hint", self.id), format!("{}-wrong", self.id));
+        let described =
+            if self.hint.is_empty() { wrong_id.clone() } else { format!("{hint_id} {wrong_id}") };
+        html! {
+            div.field {
+                label for=(self.id) { (self.label) }
+                select id=(self.id) name=(self.name) data-kind=(self.kind.as_str())
+                    aria-describedby=(described) autocomplete="off" {
+                    @for (value, words) in self.options {
+                        option value=(value) selected[*value == self.chosen] { (words) }
+                    }
                 }
                 @if !self.hint.is_empty() { p.hint id=(hint_id) { (self.hint) } }
                 p.wrong id=(wrong_id) {}

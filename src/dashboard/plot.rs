@@ -16,22 +16,32 @@ pub struct Day {
     pub words: String,
 }
 
+/// What the grid lines count in: how much one is, and what is written after the number.
+pub type Unit = (i64, &'static str);
+
+/// Plain numbers.
+pub const NUMBERS: [Unit; 1] = [(1, "")];
+/// Lengths of time, of values in seconds.
+pub const TIMES: [Unit; 3] = [(1, " s"), (60, " min"), (3_600, " h")];
+
 // Narrow, so that its letters can still be read on a phone.
 const WIDTH: f64 = 360.0;
-const LEFT: f64 = 34.0;
+const LEFT: f64 = 48.0;
 const RIGHT: f64 = 10.0;
 const TOP: f64 = 12.0;
 const HEIGHT: f64 = 120.0;
 const BOTTOM: f64 = 26.0;
 
-/// The drawing. `unit` is what the grid lines count in, such as 60 for minutes of seconds.
-pub fn bars(summary: &str, days: &[Day], unit: i64) -> Markup {
-    let unit = unit.max(1);
+/// The drawing. Its scale follows the largest value, in the largest of the rising `units` that this
+/// value fills twice: two seconds are as high a bar as two hours would be.
+pub fn bars(summary: &str, days: &[Day], units: &[Unit]) -> Markup {
     let largest = days.iter().map(|day| day.value).max().unwrap_or(0);
+    let filled = units.iter().rev().find(|(unit, _)| largest / unit >= 2);
+    let (unit, name) = *filled.or(units.first()).unwrap_or(&NUMBERS[0]);
     let top = ceiling(largest / unit + i64::from(largest % unit > 0));
     let slot = (WIDTH - LEFT - RIGHT) / len(days).max(1.0);
     let bar = slot * 0.62;
-    let every = (days.len() / 4).max(1);
+    let every = (days.len() / 3).max(1);
     let y = |value: i64| TOP + HEIGHT * (1.0 - ratio(value, top));
     let full = top.saturating_mul(unit);
     let total = TOP + HEIGHT + BOTTOM;
@@ -39,7 +49,7 @@ pub fn bars(summary: &str, days: &[Day], unit: i64) -> Markup {
         svg.plot viewBox={ "0 0 " (WIDTH) " " (total) } role="img" aria-label=(summary) {
             @for line in [0, top / 2, top] {
                 line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(px(y(line))) y2=(px(y(line))) {}
-                text x=(LEFT - 6.0) y=(px(y(line) + 4.0)) text-anchor="end" { (line) }
+                text x=(LEFT - 6.0) y=(px(y(line) + 4.0)) text-anchor="end" { (line) (name) }
             }
             @for (i, day) in days.iter().enumerate() {
                 @let x = LEFT + slot * index(i) + (slot - bar) / 2.0;
@@ -49,7 +59,11 @@ pub fn bars(summary: &str, days: &[Day], unit: i64) -> Markup {
                     title { (day.label) ": " (day.words) }
                 }
                 @if (days.len() - 1 - i).is_multiple_of(every) {
-                    text.now[i + 1 == days.len()] x=(px(x + bar / 2.0)) y=(total - 8.0) text-anchor="middle" { (day.label) }
+                    @if i + 1 == days.len() {
+                        text.now x=(WIDTH) y=(total - 8.0) text-anchor="end" { (day.label) }
+                    } @else {
+                        text x=(px(x + bar / 2.0)) y=(total - 8.0) text-anchor="middle" { (day.label) }
+                    }
                 }
             }
         }
@@ -108,23 +122,36 @@ mod tests {
     #[test]
     fn every_day_is_a_bar_as_high_as_its_value() {
         let days = [day(0), day(5), day(10)];
-        let plot = bars("three days", &days, 1).into_string();
+        let plot = bars("three days", &days, &NUMBERS).into_string();
         assert!(plot.contains("role=\"img\" aria-label=\"three days\""));
         assert_eq!(plot.matches("<rect").count(), 3);
         assert!(plot.contains("y=\"12.0\" height=\"120.0\""), "{plot}");
         assert!(plot.contains("height=\"60.0\""), "{plot}");
         assert!(plot.contains("d5: 5 calls"));
         assert!(!plot.contains("style="));
-        // Minutes: 70 s are less than 2 min, so the grid ends there.
-        let plot = bars("", &[day(70)], 60).into_string();
-        assert!(plot.contains(">2</text>") && plot.contains("height=\"70.0\""), "{plot}");
+    }
+
+    #[test]
+    fn the_scale_is_small_for_small_values() {
+        for (seconds, top, height) in [
+            (0, "2 s", "2.0"),
+            (1, "2 s", "60.0"),
+            (2, "2 s", "120.0"),
+            (70, "100 s", "84.0"),
+            (150, "4 min", "75.0"),
+            (7_200, "2 h", "120.0"),
+        ] {
+            let plot = bars("", &[day(seconds)], &TIMES).into_string();
+            assert!(plot.contains(&format!(">{top}</text>")), "{seconds}: {plot}");
+            assert!(plot.contains(&format!("height=\"{height}\"")), "{seconds}: {plot}");
+        }
     }
 
     #[test]
     fn no_days_and_huge_values_are_drawn_too() {
-        let none = bars("", &[], 60).into_string();
+        let none = bars("", &[], &TIMES).into_string();
         assert!(!none.contains("NaN") && !none.contains("inf"));
-        let huge = bars("", &[day(i64::MAX), day(-1)], 60).into_string();
+        let huge = bars("", &[day(i64::MAX), day(-1)], &TIMES).into_string();
         assert!(!huge.contains("NaN") && !huge.contains("inf"));
     }
 }

@@ -49,7 +49,12 @@ impl Seen {
     /// # Errors
     /// [`Trouble::NoAccount`].
     pub fn account_id(&self) -> Result<AccountId, Trouble> {
-        self.account.as_ref().map(|account| account.id).ok_or(Trouble::NoAccount)
+        self.looked_at().ok_or(Trouble::NoAccount)
+    }
+
+    /// The account looked at, if there is one.
+    pub fn looked_at(&self) -> Option<AccountId> {
+        self.account.as_ref().map(|account| account.id)
     }
 
     /// Whether an object of this account exists for whoever looks.

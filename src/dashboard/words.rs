@@ -35,7 +35,7 @@ pub fn day(ms: i64) -> String {
 
 /// Points, with as many decimals as it takes up to two: `1,250`, `2.5`, `0.02`.
 pub fn points(seconds: Seconds) -> String {
-    let hundredths = (i128::from(seconds.0) * 100).div_euclid(60);
+    let hundredths = i128::from(seconds.0) * 100 / 60;
     let sign = if hundredths < 0 { "−" } else { "" };
     let (whole, rest) = (hundredths.abs() / 100, hundredths.abs() % 100);
     let whole = thousands(whole.unsigned_abs());
@@ -75,6 +75,17 @@ pub fn length(seconds: i64) -> String {
     }
 }
 
+/// A short time: `640 ms`, `1.2 s`, `2 min 30 s`.
+pub fn short(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..60_000 if !ms.is_multiple_of(1_000) => {
+            format!("{}.{} s", ms / 1_000, ms / 100 % 10)
+        }
+        _ => length(i64::try_from(ms / 1_000).unwrap_or(i64::MAX)),
+    }
+}
+
 /// How long `left` lasts when `spent` went within `days`; `None` when nothing was spent.
 pub fn lasting(left: Seconds, spent: Seconds, days: i64) -> Option<String> {
     if spent.0 <= 0 || days <= 0 {
@@ -104,6 +115,14 @@ pub fn reason(reason: EndReason) -> &'static str {
         EndReason::Error => "An error",
         EndReason::Hangup => "Hung up",
         EndReason::NodeLost => "The server was lost",
+    }
+}
+
+/// Seconds into a call: `4:30`, and from an hour on `1 h 05`.
+pub fn clock(seconds: u64) -> String {
+    match seconds {
+        0..3_600 => format!("{}:{:02}", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02}", seconds / 3_600, seconds / 60 % 60),
     }
 }
 
@@ -141,6 +160,11 @@ mod tests {
         assert_eq!(count(1, "call"), "1 call");
         assert_eq!(count(1_200, "call"), "1,200 calls");
         assert_eq!(into_call(64_250), "1:04.2");
+        assert_eq!([0, 270, 3_900].map(clock), ["0:00", "4:30", "1 h 05"]);
+        assert_eq!(
+            [0, 640, 1_000, 1_290, 59_999, 150_000].map(short),
+            ["0 ms", "640 ms", "1 s", "1.2 s", "59.9 s", "2 min 30 s"]
+        );
     }
 
     #[test]

@@ -4,18 +4,60 @@
 //! sends that is not understood is ignored, never answered and never fatal; that the first frames
 //! must make sense at all is the rule of `detect`.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::{Dialect, Frame, Frames, Heard, Manners, Name, Say};
 use crate::{
+    audio::format::Format,
     call::{EndReason, Event, Role},
     id::CallId,
 };
 
-/// The dialect's name in call rows and logs.
-pub const NAME: &str = "native";
 /// The WebSocket subprotocol by which a client declares this dialect.
 pub const SUBPROTOCOL: &str = "upvoot.v1";
+
+/// The promise made to peers is 200 ms in flight, since they cannot drop what they have; one frame
+/// less leaves room for a peer whose clock reads a little differently.
+const AHEAD: Duration = Duration::from_millis(180);
+
+/// A native peer's wire. It keeps nothing.
+#[derive(Debug)]
+pub struct Native;
+
+impl Dialect for Native {
+    fn name(&self) -> Name {
+        Name::Native
+    }
+
+    fn format(&self) -> Format {
+        Format::NATIVE
+    }
+
+    fn manners(&self) -> Manners {
+        Manners { ahead: AHEAD, marks: false, clears: false, dtmf: false }
+    }
+
+    fn text(&mut self, text: &str) -> Heard {
+        decode(text).unwrap_or(Heard::Nothing)
+    }
+
+    fn binary(&mut self, bytes: Bytes) -> Heard {
+        Heard::Audio(bytes)
+    }
+
+    fn say(&mut self, say: Say<'_>, out: &mut Frames) {
+        out.push(match say {
+            Say::Begin(call_id) => Frame::Text(encode_call_start(call_id).into()),
+            Say::Audio(pcm) => Frame::Binary(pcm.clone()),
+            Say::Event(event) => Frame::Text(encode(event).into()),
+            Say::Clear | Say::Mark(_) | Say::Dtmf(_) | Say::HangUp => return,
+        });
+    }
+}
 
 /// A text frame of ours, its fields in the order in which they are written.
 #[derive(Serialize)]
@@ -29,22 +71,13 @@ enum ServerFrame<'a> {
     CallEnd { reason: EndReason },
 }
 
-/// What a client can ask for in a text frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
-    /// End the call.
-    EndCall,
-    /// A key was pressed: `0`-`9`, `*`, `#`, `A`-`D`.
-    Dtmf(char),
-}
-
 /// The text frame that opens a call, sent as soon as the dialect is recognised.
-pub fn encode_call_start(call_id: CallId) -> String {
+fn encode_call_start(call_id: CallId) -> String {
     json(&ServerFrame::CallStart { call_id })
 }
 
 /// The text frame that carries an event.
-pub fn encode(event: &Event) -> String {
+fn encode(event: &Event) -> String {
     json(&match event {
         Event::AudioStart => ServerFrame::AudioStart,
         Event::AudioEnd => ServerFrame::AudioEnd,
@@ -55,11 +88,11 @@ pub fn encode(event: &Event) -> String {
 }
 
 /// What a text frame asks for; `None` if that is nothing we know.
-pub fn decode(text: &str) -> Option<Command> {
+fn decode(text: &str) -> Option<Heard> {
     let frame = object(text)?;
     match kind(&frame)? {
-        Kind::EndCall => Some(Command::EndCall),
-        Kind::Dtmf => digit(frame.get("digit")?.as_str()?).map(Command::Dtmf),
+        Kind::EndCall => Some(Heard::EndCall),
+        Kind::Dtmf => digit(frame.get("digit")?.as_str()?).map(Heard::Dtmf),
     }
 }
 
@@ -88,7 +121,8 @@ fn json(frame: &ServerFrame<'_>) -> String {
     serde_json::to_string(frame).expect("text and plain enums always serialise")
 }
 
-fn digit(text: &str) -> Option<char> {
+/// A key of a telephone, as every dialect writes it.
+pub(super) fn digit(text: &str) -> Option<char> {
     let mut characters = text.chars();
     let digit = characters.next()?.to_ascii_uppercase();
     let known = matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D');
@@ -133,14 +167,14 @@ mod tests {
 
     #[test]
     fn a_client_can_end_the_call_and_dial() {
-        assert_eq!(decode(r#"{"type":"end_call"}"#), Some(Command::EndCall));
+        assert_eq!(decode(r#"{"type":"end_call"}"#), Some(Heard::EndCall));
         let wordy = r#" {"digit":7,"type":"end_call","more":[{}]} "#;
-        assert_eq!(decode(wordy), Some(Command::EndCall));
+        assert_eq!(decode(wordy), Some(Heard::EndCall));
         for (sent, heard) in
             [("0", '0'), ("9", '9'), ("*", '*'), ("#", '#'), ("A", 'A'), ("d", 'D')]
         {
             let text = format!(r#"{{"type":"dtmf","digit":"{sent}"}}"#);
-            assert_eq!(decode(&text), Some(Command::Dtmf(heard)), "{text}");
+            assert_eq!(decode(&text), Some(Heard::Dtmf(heard)), "{text}");
         }
     }
 

@@ -9,8 +9,10 @@ use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use serde_json::Value;
 
 use super::Name;
+pub use crate::call::Tag;
 use crate::{audio::format::Format, call::Event, id::CallId};
 
 /// One peer's wire.
@@ -70,6 +72,17 @@ pub enum Heard {
     Complaint(String),
 }
 
+impl Heard {
+    /// The most characters of a complaint that are kept.
+    const COMPLAINT: usize = 200;
+
+    /// A complaint in these words, without those that are empty.
+    pub(super) fn complaint(words: &[&str]) -> Self {
+        let words: Vec<_> = words.iter().copied().filter(|word| !word.is_empty()).collect();
+        Self::Complaint(words.join(": ").chars().take(Self::COMPLAINT).collect())
+    }
+}
+
 /// What the call says to the peer.
 #[derive(Debug, Clone, Copy)]
 pub enum Say<'a> {
@@ -99,19 +112,22 @@ pub enum Frame {
     Binary(Bytes),
 }
 
+impl Frame {
+    /// A text frame of these bytes.
+    ///
+    /// # Panics
+    ///
+    /// If they are not UTF-8: dialects write texts and base64.
+    pub(super) fn text(bytes: Bytes) -> Self {
+        Self::Text(ByteString::try_from(bytes).expect("texts and base64 are UTF-8"))
+    }
+}
+
 /// Frames to be sent, in order. One is kept for the whole call, so that it does not allocate.
 pub type Frames = Vec<Frame>;
 
-/// A mark's name on the wire: `g<generation>-<number>`. A clear begins a new generation, so that a
-/// mark that comes back because of it is not taken for played.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Tag {
-    /// Counts the clears of the call.
-    pub generation: u32,
-    /// Counts the marks of the call.
-    pub number: u32,
-}
-
+// A mark's name on the wire: `g<generation>-<number>`, ASCII and short. A clear begins a new
+// generation, so that a mark that comes back because of it is not taken for played.
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "g{}-{}", self.generation, self.number)
@@ -164,6 +180,25 @@ impl Caller {
         }
     }
 
+    /// Keeps a custom parameter as it stands in JSON, within the bounds. What is nested is left out.
+    pub(super) fn json_param(&mut self, name: &str, value: &Value) {
+        match value {
+            Value::String(text) => self.param(name, text),
+            Value::Number(_) | Value::Bool(_) => self.param(name, &value.to_string()),
+            Value::Null | Value::Array(_) | Value::Object(_) => {}
+        }
+    }
+
+    /// The first custom parameter that has one of these names and is not empty. Customers write their
+    /// names in any case.
+    pub fn param_named(&self, names: &[&str]) -> Option<&str> {
+        let value_of = |name: &str| {
+            let mut known = self.params.iter();
+            known.find(|(key, value)| key.eq_ignore_ascii_case(name) && !value.is_empty())
+        };
+        names.iter().find_map(|name| value_of(name)).map(|(_, value)| value.as_str())
+    }
+
     /// A text within the bounds.
     pub fn cut(text: &str) -> String {
         text.chars().take(Self::TEXT).collect()
@@ -195,6 +230,18 @@ mod tests {
         }
         let longest = Tag { generation: u32::MAX, number: u32::MAX };
         assert!(longest.to_string().len() <= 24, "Asterisk ignores long commands");
+    }
+
+    #[test]
+    fn a_complaint_is_short_and_a_parameter_is_found_by_any_of_its_names() {
+        assert_eq!(Heard::complaint(&["error", ""]), Heard::Complaint("error".into()));
+        let Heard::Complaint(long) = Heard::complaint(&["a", &"ü".repeat(300)]) else { panic!() };
+        assert_eq!((long.chars().count(), long.starts_with("a: ü")), (200, true));
+        let mut caller = Caller::default();
+        caller.param("caller", "");
+        caller.param("FROM", "+1");
+        assert_eq!(caller.param_named(&["caller", "from"]), Some("+1"));
+        assert_eq!(caller.param_named(&["to"]), None);
     }
 
     #[test]

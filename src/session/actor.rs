@@ -14,24 +14,31 @@ use actix::{
 use actix_http::ws::Item;
 use actix_web_actors::ws::{CloseCode, CloseReason, Message, ProtocolError, WebsocketContext};
 use bytes::Bytes;
+use futures_util::stream;
+use tokio::sync::mpsc::Receiver;
 use tracing::Span;
 
 use super::{
-    Voice,
+    Voice, bot,
     faults::{self, Fault},
     frames::Found,
+    talk::{self, Talk},
     watch::Watch,
 };
 use crate::{
     admission::Admitted,
-    agent::profile::Agent,
-    call::{CallPlan, EndReason, Event, Finished, Input, Machine, Output, Reserve},
+    agent::{
+        profile::{Agent, Engine},
+        relay::FromBot,
+    },
+    call::{EndReason, Event, Finished, Input, Output, Reserve},
     dialect::{
-        detect::{Detector, First, Verdict},
-        native::{self, Command},
+        Caller, Dialect, Frame, Heard, Name, Recognised, Say,
+        detect::{Detector, First, Hints, Verdict},
+        native::Native,
         reassembly::{Assembled, Fragment, Reassembly},
     },
-    ledger::{Extension, Recognised},
+    ledger::{self, Extension},
     live::State,
     points::Seconds,
     registry::{Control, LiveCall},
@@ -70,20 +77,19 @@ enum Phase {
     /// The dialect is not known yet; nothing has been sent.
     Detecting(Detector),
     /// The call.
-    Talking(Box<Machine>),
+    Talking(Box<Talk>),
     /// Our close frame is on its way; whatever comes is thrown away.
     Closing,
 }
 
 impl VoiceSession {
-    /// The session of a call that has just been admitted. `native`: the client declared our
-    /// subprotocol, so that there is nothing to detect.
+    /// The session of a call that has just been admitted; `hints` is what its handshake told.
     pub fn new(
         voice: Arc<Voice>,
         admitted: Admitted,
         watch: Arc<Watch>,
         violation: Found,
-        native: bool,
+        hints: Hints,
     ) -> Self {
         let span = tracing::info_span!(
             "call",
@@ -97,7 +103,7 @@ impl VoiceSession {
         // From here on this session settles the call, at the latest when it is dropped.
         admitted.claim.take();
         let now = voice.clock.now();
-        let detector = Detector::new(now, native);
+        let detector = Detector::new(now, hints, admitted.agent.dialect);
         Self {
             voice,
             agent: admitted.agent,
@@ -125,28 +131,33 @@ impl VoiceSession {
     /// The one way into the call machine: feed it, then carry out what it asks for.
     fn feed(&mut self, input: Input, ctx: &mut <Self as Actor>::Context) {
         let now = self.now();
-        if let Phase::Talking(machine) = &mut self.phase {
-            machine.handle(now, input);
+        if let Phase::Talking(talk) = &mut self.phase {
+            talk.handle(now, input);
         }
         self.carry_out(now, ctx);
     }
 
     fn carry_out(&mut self, now: Duration, ctx: &mut <Self as Actor>::Context) {
-        while let Phase::Talking(machine) = &mut self.phase
-            && let Some(output) = machine.poll()
-        {
+        while let Phase::Talking(talk) = &mut self.phase {
+            let output = talk.next_output();
+            send(talk, ctx);
             match output {
-                Output::Audio(pcm) => ctx.binary(pcm),
-                Output::Event(event) => {
-                    self.show(&event);
-                    ctx.text(native::encode(&event));
-                }
-                Output::Line(line) => {
+                None => break,
+                Some(Output::Event(event)) => self.show(&event),
+                Some(Output::Line(line)) => {
                     self.watch.line.said(&line);
                     self.voice.ledger.note(self.watch.call_id, line);
                 }
-                Output::Extend => self.extend(ctx),
-                Output::Finished(finished) => self.finish(&finished, now, ctx),
+                Some(Output::Extend) => self.extend(ctx),
+                Some(Output::Finished(finished)) => self.finish(&finished, now, ctx),
+                // Said on the wire already, or for an agent that this call does not have.
+                Some(
+                    Output::Audio(_)
+                    | Output::Clear
+                    | Output::Mark(_)
+                    | Output::Tone(_)
+                    | Output::ToAgent(_),
+                ) => {}
             }
         }
         self.arm(now, ctx);
@@ -168,10 +179,10 @@ impl VoiceSession {
     fn arm(&mut self, now: Duration, ctx: &mut <Self as Actor>::Context) {
         let due = match &self.phase {
             Phase::Detecting(detector) => Some(detector.deadline()),
-            Phase::Talking(machine) => {
-                let (by, reason) = machine.must_end_by();
+            Phase::Talking(talk) => {
+                let (by, reason) = talk.machine().must_end_by();
                 self.watch.must_end(by, reason);
-                machine.wake_at()
+                talk.machine().wake_at()
             }
             Phase::Closing => return,
         };
@@ -201,70 +212,131 @@ impl VoiceSession {
     }
 
     /// Shows the detector what came, or that nothing did, if the dialect is not known yet. True when
-    /// the call runs.
+    /// the call runs and what came belongs to it.
     fn detect(&mut self, first: First<'_>, ctx: &mut <Self as Actor>::Context) -> bool {
         if let Phase::Detecting(detector) = &mut self.phase {
             let now = self.voice.clock.now();
             self.watch.ran(now);
             match detector.judge(now, first) {
                 Verdict::Undecided => self.arm(now, ctx),
-                Verdict::Native => self.begin(now, ctx),
-                Verdict::Hostile => {
-                    self.span.in_scope(|| tracing::info!("unrecognised media protocol"));
-                    self.watch.finish(EndReason::Error, Duration::ZERO, now);
-                    self.close(CloseCode::Policy, "unrecognised media protocol", now, ctx);
+                Verdict::Native => self.begin(Box::new(Native), Caller::default(), now, ctx),
+                Verdict::Recognised(recognised) => {
+                    self.recognised(*recognised, now, ctx);
+                    // What showed it has been read.
+                    return false;
                 }
+                Verdict::Mismatch { expected, found } => self.mismatch(expected, found, now, ctx),
+                Verdict::Hostile => self.turn_away("unrecognised media protocol", now, ctx),
             }
         }
         matches!(self.phase, Phase::Talking(_))
     }
 
+    /// A telephony provider is recognised, whether or not it can be served.
+    fn recognised(
+        &mut self,
+        recognised: Recognised,
+        now: Duration,
+        ctx: &mut <Self as Actor>::Context,
+    ) {
+        let Recognised { dialect, caller, unserved } = recognised;
+        self.begin(dialect, caller, now, ctx);
+        if let Some(message) = unserved {
+            self.span.in_scope(|| tracing::warn!(message, "the call cannot be served"));
+            self.feed(Input::Fault { code: "unserved_media", message }, ctx);
+        }
+    }
+
+    /// The agent is pinned to another dialect: an error that names both.
+    fn mismatch(
+        &mut self,
+        expected: Name,
+        found: Name,
+        now: Duration,
+        ctx: &mut <Self as Actor>::Context,
+    ) {
+        let (expected, found) = (expected.as_str(), found.as_str());
+        self.turn_away(&format!("this agent speaks {expected}, the peer {found}"), now, ctx);
+    }
+
+    /// The peer makes no sense here: it is told why, and charged nothing.
+    fn turn_away(&mut self, why: &str, now: Duration, ctx: &mut <Self as Actor>::Context) {
+        self.span.in_scope(|| tracing::info!(why, "turned away before the call began"));
+        self.watch.finish(EndReason::Error, Duration::ZERO, now);
+        self.close(CloseCode::Policy, why, now, ctx);
+    }
+
     /// The dialect is recognised: the talk time, and so the charge, begins.
-    fn begin(&mut self, now: Duration, ctx: &mut <Self as Actor>::Context) {
-        let call_id = self.watch.call_id;
+    fn begin(
+        &mut self,
+        wire: Box<dyn Dialect>,
+        caller: Caller,
+        now: Duration,
+        ctx: &mut <Self as Actor>::Context,
+    ) {
+        let (call_id, dialect) = (self.watch.call_id, wire.name().as_str());
         self.watch.talk_begins(now);
         self.watch.line.state(State::Greeting);
-        self.voice.ledger.recognised(Recognised {
+        let bot = self.call_bot(&caller, wire.as_ref());
+        self.voice.ledger.recognised(ledger::Recognised {
             call_id,
             talk_started_ms: self.voice.clock.stamp_ms(now),
-            dialect: native::NAME,
-            from: None,
-            to: None,
+            dialect,
+            from: caller.from,
+            to: caller.to,
+            provider_call_id: caller.provider_call_id,
+            custom_parameters: caller.params,
         });
-        self.span.in_scope(|| tracing::info!(dialect = native::NAME, "call begins"));
-        ctx.text(native::encode_call_start(call_id));
-        let plan = CallPlan {
-            greeting: self.agent.greeting.clone(),
-            closing: self.agent.closing_phrase.clone(),
-            max_duration: seconds(self.agent.max_duration_seconds),
-            silence_timeout: seconds(self.agent.silence_timeout_seconds),
-            reserved: self.reserved,
-        };
-        self.phase = Phase::Talking(Box::new(Machine::start(plan, now)));
+        self.span.in_scope(|| tracing::info!(dialect, "call begins"));
+        let mut talk = Box::new(Talk::begin(&self.agent, self.reserved, wire, now));
+        talk.say(Say::Begin(call_id));
+        match bot {
+            None => {}
+            Some(Ok((bot, events))) => {
+                talk.answered_by(bot);
+                ctx.add_stream(stream::unfold(events, next_event));
+            }
+            Some(Err(gone)) => talk.handle(now, Input::Agent(gone)),
+        }
+        self.phase = Phase::Talking(talk);
         if let Some(by) = self.drain_by {
             self.feed(Input::DrainBy(by), ctx);
         }
         self.speak(self.agent.closing_phrase.clone(), Input::Closing, ctx);
+        self.speak(talk::apology(&self.agent).to_owned(), Input::Apology, ctx);
         self.speak(self.agent.greeting.clone(), Input::Greeting, ctx);
         // Also if neither has been rendered yet: the call's clocks run from here.
         self.carry_out(now, ctx);
     }
 
-    /// Hands the machine the speech of a text: at once if it has been rendered before, else when it
-    /// is there.
+    /// Calls the agent's bot, if a bot is what answers.
+    fn call_bot(&self, caller: &Caller, wire: &dyn Dialect) -> Option<bot::Called> {
+        let relay = self.agent.relay.as_ref().filter(|_| self.agent.engine == Engine::Relay)?;
+        let line = bot::Line { call_id: self.watch.call_id, caller, wire };
+        Some(bot::call(&self.agent, relay, line, &self.voice.relay_networks))
+    }
+
+    /// Hands the machine the speech of a text, if there is one: at once if it has been rendered before,
+    /// else when it is there.
     fn speak(
         &mut self,
         text: String,
         input: fn(Bytes) -> Input,
         ctx: &mut <Self as Actor>::Context,
     ) {
+        if text.is_empty() {
+            return;
+        }
+        let Phase::Talking(talk) = &self.phase else { return };
+        let format = talk.format();
         let (language, voice) = (&self.agent.language, self.agent.voice.as_deref());
-        if let Some(speech) = self.voice.speaker.cached(&text, language, voice) {
+        if let Some(speech) = self.voice.speaker.cached(&text, language, voice, format) {
             return self.feed(input(speech), ctx);
         }
         let (speaker, agent) = (self.voice.speaker.clone(), self.agent.clone());
-        let rendering =
-            async move { speaker.speech(&text, &agent.language, agent.voice.as_deref()).await };
+        let rendering = async move {
+            speaker.speech(&text, &agent.language, agent.voice.as_deref(), format).await
+        };
         ctx.spawn(wrap_future(rendering).map(move |speech, session: &mut Self, ctx| {
             session.feed(input(speech), ctx);
         }));
@@ -342,19 +414,30 @@ impl VoiceSession {
     }
 
     fn text(&mut self, text: &str, ctx: &mut <Self as Actor>::Context) {
-        if self.detect(First::Text(text), ctx) {
-            let input = match native::decode(text) {
-                Some(Command::EndCall) => Input::EndCall,
-                Some(Command::Dtmf(digit)) => Input::Dtmf(digit),
-                None => Input::Tick,
-            };
-            self.feed(input, ctx);
+        if self.detect(First::Text(text), ctx)
+            && let Phase::Talking(talk) = &mut self.phase
+        {
+            let heard = talk.wire().text(text);
+            self.hear(heard, ctx);
         }
     }
 
-    fn binary(&mut self, pcm: Bytes, ctx: &mut <Self as Actor>::Context) {
-        if self.detect(First::Binary, ctx) {
-            self.feed(Input::Audio(pcm), ctx);
+    fn binary(&mut self, bytes: Bytes, ctx: &mut <Self as Actor>::Context) {
+        if self.detect(First::Binary, ctx)
+            && let Phase::Talking(talk) = &mut self.phase
+        {
+            let heard = talk.wire().binary(bytes);
+            self.hear(heard, ctx);
+        }
+    }
+
+    /// Something is heard on the wire.
+    fn hear(&mut self, heard: Heard, ctx: &mut <Self as Actor>::Context) {
+        match talk::input(heard) {
+            Some(input) => self.feed(input, ctx),
+            None => {
+                self.now();
+            }
         }
     }
 
@@ -428,6 +511,22 @@ impl StreamHandler<Result<Message, ProtocolError>> for VoiceSession {
     }
 }
 
+impl StreamHandler<FromBot> for VoiceSession {
+    fn handle(&mut self, event: FromBot, ctx: &mut Self::Context) {
+        let now = self.now();
+        if let FromBot::Gone(gone) = &event {
+            self.span.in_scope(|| tracing::info!(why = gone.code(), "the bot is gone"));
+        }
+        if let Phase::Talking(talk) = &mut self.phase {
+            talk.bot_does(now, event);
+        }
+        self.carry_out(now, ctx);
+    }
+
+    /// The call goes on without its bot: what becomes of it is for the machine to say.
+    fn finished(&mut self, _: &mut Self::Context) {}
+}
+
 impl Handler<Control> for VoiceSession {
     type Result = ();
 
@@ -454,6 +553,18 @@ impl Drop for VoiceSession {
     }
 }
 
-fn seconds(seconds: i32) -> Duration {
-    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+/// The bot's next event, for the actor's stream of them.
+async fn next_event(mut events: Receiver<FromBot>) -> Option<(FromBot, Receiver<FromBot>)> {
+    let event = events.recv().await?;
+    Some((event, events))
+}
+
+/// Sends the frames that wait.
+fn send(talk: &mut Talk, ctx: &mut WebsocketContext<VoiceSession>) {
+    for frame in talk.frames() {
+        match frame {
+            Frame::Text(text) => ctx.text(text),
+            Frame::Binary(bytes) => ctx.binary(bytes),
+        }
+    }
 }

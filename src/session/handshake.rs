@@ -8,16 +8,11 @@ use actix_web::http::{
     header::{self, HeaderMap, HeaderName},
 };
 
-use crate::dialect::native::SUBPROTOCOL;
-
 /// What a request is, as a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handshake {
     /// One that can be accepted.
-    Good {
-        /// The client offers our native subprotocol: the dialect is known before its first frame.
-        native: bool,
-    },
+    Good,
     /// Not a WebSocket upgrade at all.
     NoUpgrade,
     /// A WebSocket upgrade of another version than 13.
@@ -41,7 +36,7 @@ pub fn judge(method: &Method, version: Version, headers: &HeaderMap) -> Handshak
     if single(headers, &header::SEC_WEBSOCKET_VERSION) != Some("13") {
         return Handshake::WrongVersion;
     }
-    Handshake::Good { native: has_token(headers, &header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) }
+    Handshake::Good
 }
 
 /// Whether one of a header's comma-separated values is this one, whatever its case.
@@ -119,13 +114,8 @@ mod tests {
     }
 
     #[test]
-    fn a_good_handshake_says_whether_the_native_dialect_is_declared() {
-        assert_eq!(judged(&GOOD), Handshake::Good { native: false });
-        let offered = with("sec-websocket-protocol", "other, upvoot.v1");
-        assert_eq!(judged(&offered), Handshake::Good { native: true });
-        assert_eq!(
-            judged(&with("sec-websocket-protocol", "media")),
-            Handshake::Good { native: false }
-        );
+    fn a_good_handshake_is_good_whatever_it_offers() {
+        assert_eq!(judged(&GOOD), Handshake::Good);
+        assert_eq!(judged(&with("sec-websocket-protocol", "other, upvoot.v1")), Handshake::Good);
     }
 }

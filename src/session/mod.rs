@@ -6,18 +6,20 @@
 //! frame headers before the codec, [`watch`], which outlives a blocked actor, and [`socket`].
 
 pub mod actor;
+pub mod bot;
 pub mod faults;
 pub mod frames;
 pub mod handshake;
 pub mod socket;
+pub mod talk;
 pub mod try_it;
 pub mod upgrade;
 pub mod watch;
 
 use crate::{
     admission::Unclaimed, agent::speech::Speaker, attempts::Attempts, client_addr::Proxies,
-    clock::NodeClock, id::NodeId, ledger::Ledger, live::Hub, registry::RegistryHandle,
-    store::Store,
+    clock::NodeClock, id::NodeId, ledger::Ledger, live::Hub, networks::Networks,
+    registry::RegistryHandle, store::Store,
 };
 
 /// What the voice endpoint works with; one for the whole node.
@@ -38,6 +40,8 @@ pub struct Voice {
     pub attempts: Attempts,
     /// Whose forwarded headers are believed.
     pub proxies: Proxies,
+    /// Networks of the server's own that bots may be called in.
+    pub relay_networks: Networks,
     /// The clock calls are charged by.
     pub clock: NodeClock,
     /// This node.

@@ -35,12 +35,12 @@ pub async fn try_it(
     if !user.may(Action::Work) {
         return refuse(Code::Forbidden);
     }
-    let native = match handshake::judge(request.method(), request.version(), request.headers()) {
-        Handshake::Good { native } => native,
+    match handshake::judge(request.method(), request.version(), request.headers()) {
+        Handshake::Good => {}
         Handshake::NoUpgrade => return refuse(Code::UpgradeRequired),
         Handshake::WrongVersion => return answer(wrong_version(), Code::UpgradeRequired),
         Handshake::Bad => return refuse(Code::BadHandshake),
-    };
+    }
     if voice.registry.is_draining() {
         return refuse(Code::Draining);
     }
@@ -54,6 +54,6 @@ pub async fn try_it(
         Ok(Verdict::Refused(refusal, _)) => refuse(code(refusal)),
         // Nobody probes with a ticket: it would be used up.
         Ok(Verdict::WouldAdmit) => refuse(Code::Internal),
-        Ok(Verdict::Admitted(admitted)) => begin(voice, &request, payload, admitted, native),
+        Ok(Verdict::Admitted(admitted)) => begin(voice, &request, payload, admitted),
     }
 }

@@ -27,7 +27,10 @@ use crate::{
     attempts::network,
     client_addr::client_ip,
     clock::wall_ms,
-    dialect::{native::SUBPROTOCOL, reassembly::MOST_BYTES},
+    dialect::{
+        detect::{Hints, Subprotocol},
+        reassembly::MOST_BYTES,
+    },
     id::{CallId, KeyId},
     key::{KeyHash, PlainKey},
     live::Subject,
@@ -52,9 +55,12 @@ pub async fn voice(
     if let Some(key_id) = voice.registry.is_revoked(&hash) {
         return turn_away(&voice, &request, Code::KeyRevoked, Some(key_id));
     }
+    if voice.store.knows_no_key(&hash) {
+        return turn_away(&voice, &request, Code::InvalidKey, None);
+    }
     let handshake = handshake::judge(request.method(), request.version(), request.headers());
     let draining = voice.registry.is_draining();
-    let admit = matches!(handshake, Handshake::Good { .. }) && !draining;
+    let admit = matches!(handshake, Handshake::Good) && !draining;
     match decide(&voice, hash, admit).await {
         Err(_) => refuse(Code::Unavailable),
         Ok(Verdict::Refused(refusal, key_id)) => {
@@ -67,13 +73,17 @@ pub async fn voice(
             Handshake::NoUpgrade => refuse(Code::UpgradeRequired),
             Handshake::WrongVersion => answer(wrong_version(), Code::UpgradeRequired),
             Handshake::Bad => refuse(Code::BadHandshake),
-            Handshake::Good { .. } => refuse(Code::Draining),
+            Handshake::Good => refuse(Code::Draining),
         },
-        Ok(Verdict::Admitted(admitted)) => {
-            let Handshake::Good { native } = handshake else { return refuse(Code::BadHandshake) };
-            begin(voice, &request, payload, admitted, native)
-        }
+        Ok(Verdict::Admitted(admitted)) => begin(voice, &request, payload, admitted),
     }
+}
+
+/// What the handshake tells of the peer's dialect.
+fn hints(request: &HttpRequest) -> Hints {
+    let headers = request.headers().iter();
+    let readable = headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    Hints::from_headers(readable, request.uri().query())
 }
 
 /// The key in the raw, undecoded path: everything after `/voice/` has to be one canonical key.
@@ -162,7 +172,6 @@ pub(super) fn begin(
     request: &HttpRequest,
     payload: web::Payload,
     admitted: Admitted,
-    native: bool,
 ) -> HttpResponse {
     let socket = request.conn_data::<Arc<PeerSocket>>().map(Arc::downgrade);
     let subject = Subject {
@@ -181,10 +190,11 @@ pub(super) fn begin(
     ));
     let violation = Found::default();
     let guarded = Guarded::new(payload, violation.clone());
-    let session = VoiceSession::new(voice.into_inner(), admitted, watch, violation, native);
+    let hints = hints(request);
+    let session = VoiceSession::new(voice.into_inner(), admitted, watch, violation, hints);
     metrics::upgrade("admitted");
     let upgraded = WsResponseBuilder::new(session, request, guarded)
-        .protocols(&[SUBPROTOCOL])
+        .protocols(&Subprotocol::TOKENS)
         .frame_size(MOST_BYTES)
         .start();
     upgraded.unwrap_or_else(|_| {

@@ -11,7 +11,11 @@ use super::{
     schema::{agents, calls, keys},
 };
 use crate::{
-    agent::profile::{Agent, Engine},
+    agent::{
+        profile::{Agent, Engine, Relay, RelayUrl, Signature, SignatureProvider},
+        secret::SecretName,
+    },
+    dialect,
     id::{AccountId, AgentId},
 };
 
@@ -45,11 +49,44 @@ pub(super) struct Row {
     is_active: bool,
     created_at: i64,
     pub(super) deleted_at: Option<i64>,
+    dialect: Option<dialect::Name>,
+    relay_url: Option<RelayUrl>,
+    relay_secret: Option<SecretName>,
+    relay_connect_timeout_ms: Option<i32>,
+    relay_first_byte_timeout_ms: Option<i32>,
+    relay_unreachable_phrase: Option<String>,
+    relay_trusted: bool,
+    signature_provider: Option<SignatureProvider>,
+    signature_secret: Option<SecretName>,
+}
+
+impl Row {
+    /// The database sees to it that a relay is there as a whole or not at all.
+    fn relay(&mut self) -> Option<Relay> {
+        Some(Relay {
+            url: self.relay_url.take()?,
+            secret: self.relay_secret.take(),
+            connect_timeout_ms: self.relay_connect_timeout_ms?,
+            first_byte_timeout_ms: self.relay_first_byte_timeout_ms?,
+            unreachable_phrase: self.relay_unreachable_phrase.take()?,
+            trusted: self.relay_trusted,
+        })
+    }
+
+    fn signature(&mut self) -> Option<Signature> {
+        Some(Signature {
+            provider: self.signature_provider?,
+            secret: self.signature_secret.take()?,
+        })
+    }
 }
 
 impl From<Row> for Agent {
-    fn from(row: Row) -> Self {
+    fn from(mut row: Row) -> Self {
         Self {
+            relay: row.relay(),
+            signature: row.signature(),
+            dialect: row.dialect,
             id: row.id,
             account_id: row.account_id,
             name: row.name,
@@ -69,6 +106,63 @@ impl From<Row> for Agent {
     }
 }
 
+/// What of an agent can be changed, as columns.
+#[derive(AsChangeset, Insertable)]
+#[diesel(table_name = agents, treat_none_as_null = true)]
+struct Settings<'a> {
+    name: &'a str,
+    engine: &'static str,
+    greeting: &'a str,
+    closing_phrase: &'a str,
+    system_prompt: Option<&'a str>,
+    language: &'a str,
+    voice: Option<&'a str>,
+    max_turns: Option<i32>,
+    max_duration_seconds: i32,
+    silence_timeout_seconds: i32,
+    max_concurrent_calls: Option<i32>,
+    is_active: bool,
+    dialect: Option<&'static str>,
+    relay_url: Option<&'a str>,
+    relay_secret: Option<&'a str>,
+    relay_connect_timeout_ms: Option<i32>,
+    relay_first_byte_timeout_ms: Option<i32>,
+    relay_unreachable_phrase: Option<&'a str>,
+    relay_trusted: bool,
+    signature_provider: Option<&'static str>,
+    signature_secret: Option<&'a str>,
+}
+
+impl<'a> From<&'a Agent> for Settings<'a> {
+    fn from(agent: &'a Agent) -> Self {
+        let relay = agent.relay.as_ref();
+        let signature = agent.signature.as_ref();
+        Self {
+            name: &agent.name,
+            engine: agent.engine.as_str(),
+            greeting: &agent.greeting,
+            closing_phrase: &agent.closing_phrase,
+            system_prompt: agent.system_prompt.as_deref(),
+            language: &agent.language,
+            voice: agent.voice.as_deref(),
+            max_turns: agent.max_turns,
+            max_duration_seconds: agent.max_duration_seconds,
+            silence_timeout_seconds: agent.silence_timeout_seconds,
+            max_concurrent_calls: agent.max_concurrent_calls,
+            is_active: agent.is_active,
+            dialect: agent.dialect.map(dialect::Name::as_str),
+            relay_url: relay.map(|relay| relay.url.as_str()),
+            relay_secret: relay.and_then(|relay| relay.secret.as_ref()).map(SecretName::as_str),
+            relay_connect_timeout_ms: relay.map(|relay| relay.connect_timeout_ms),
+            relay_first_byte_timeout_ms: relay.map(|relay| relay.first_byte_timeout_ms),
+            relay_unreachable_phrase: relay.map(|relay| relay.unreachable_phrase.as_str()),
+            relay_trusted: relay.is_some_and(|relay| relay.trusted),
+            signature_provider: signature.map(|signature| signature.provider.as_str()),
+            signature_secret: signature.map(|signature| signature.secret.as_str()),
+        }
+    }
+}
+
 /// Adds an agent.
 ///
 /// # Errors
@@ -78,19 +172,8 @@ pub fn insert(conn: &mut Conn, agent: &Agent) -> Result<(), StoreError> {
         .values((
             agents::id.eq(agent.id.to_string()),
             agents::account_id.eq(agent.account_id.to_string()),
-            agents::name.eq(&agent.name),
-            agents::engine.eq(agent.engine.as_str()),
-            agents::greeting.eq(&agent.greeting),
-            agents::closing_phrase.eq(&agent.closing_phrase),
-            agents::system_prompt.eq(agent.system_prompt.as_deref()),
-            agents::language.eq(&agent.language),
-            agents::voice.eq(agent.voice.as_deref()),
-            agents::max_turns.eq(agent.max_turns),
-            agents::max_duration_seconds.eq(agent.max_duration_seconds),
-            agents::silence_timeout_seconds.eq(agent.silence_timeout_seconds),
-            agents::max_concurrent_calls.eq(agent.max_concurrent_calls),
-            agents::is_active.eq(agent.is_active),
             agents::created_at.eq(agent.created_at),
+            Settings::from(agent),
         ))
         .execute(conn)?;
     Ok(())
@@ -156,22 +239,7 @@ pub fn list(
 /// [`StoreError`].
 pub fn update(conn: &mut Conn, agent: &Agent) -> Result<bool, StoreError> {
     let live = agents::table.find(agent.id.to_string()).filter(agents::deleted_at.is_null());
-    let changed = diesel::update(live)
-        .set((
-            agents::name.eq(&agent.name),
-            agents::engine.eq(agent.engine.as_str()),
-            agents::greeting.eq(&agent.greeting),
-            agents::closing_phrase.eq(&agent.closing_phrase),
-            agents::system_prompt.eq(agent.system_prompt.as_deref()),
-            agents::language.eq(&agent.language),
-            agents::voice.eq(agent.voice.as_deref()),
-            agents::max_turns.eq(agent.max_turns),
-            agents::max_duration_seconds.eq(agent.max_duration_seconds),
-            agents::silence_timeout_seconds.eq(agent.silence_timeout_seconds),
-            agents::max_concurrent_calls.eq(agent.max_concurrent_calls),
-            agents::is_active.eq(agent.is_active),
-        ))
-        .execute(conn)?;
+    let changed = diesel::update(live).set(Settings::from(agent)).execute(conn)?;
     Ok(changed == 1)
 }
 

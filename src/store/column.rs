@@ -10,8 +10,12 @@ use diesel::{
 
 use super::conn::{MultiBackend, MultiRawValue};
 use crate::{
-    agent::profile::Engine,
-    call::event::{EndReason, TranscriptLine},
+    agent::{
+        profile::{Engine, RelayUrl, SignatureProvider},
+        secret::SecretName,
+    },
+    call::event::{EndReason, Role as Speaker, TranscriptLine},
+    dialect,
     id::{AccountId, AgentId, AuditId, CallId, KeyId, LedgerId, NodeId, UserId},
     key::{KeyHash, KeySuffix},
     points::Seconds,
@@ -57,8 +61,14 @@ column! {
     KeySuffix: Text as String, |text| KeySuffix::from_stored(&text);
     KeyHash: Binary as Vec<u8>, |bytes| KeyHash::from_stored(&bytes);
     Engine: Text as String, |text| Engine::from_name(&text);
+    SignatureProvider: Text as String, |text| SignatureProvider::from_name(&text);
+    RelayUrl: Text as String, |text| text.parse().ok();
+    SecretName: Text as String, |text| text.parse().ok();
+    dialect::Name: Text as String, |text| dialect::Name::from_name(&text);
     EndReason: Text as String, |text| EndReason::from_stored(&text);
     TranscriptLine: Text as String, |text| serde_json::from_str(&text).ok();
+    Speaker: Text as String, |text| super::calls::stretches::role_from_stored(&text);
+    super::calls::Parameters: Text as String, |text| serde_json::from_str(&text).ok();
     super::ledger::EntryKind: Text as String, |text| super::ledger::EntryKind::from_stored(&text);
     Seconds: BigInt as i64, |seconds| Some(Seconds(seconds));
 }

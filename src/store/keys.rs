@@ -230,6 +230,18 @@ pub fn lock_by_hash(conn: &mut Conn, hash: &KeyHash) -> Result<Option<Standing>,
     Ok(row.map(Standing::from))
 }
 
+/// Whether any key has this hash, by the shortest statement there is: it runs on a thread that must not
+/// wait. Finding one decides nothing.
+///
+/// # Errors
+/// [`StoreError`], also when the database is busy.
+pub(super) fn exists(conn: &mut SqliteConnection, hash: &KeyHash) -> Result<bool, StoreError> {
+    let bytes: &[u8] = hash.as_bytes();
+    let found: Option<bool> =
+        keys::table.filter(keys::hash.eq(bytes)).select(keys::is_active).first(conn).optional()?;
+    Ok(found.is_some())
+}
+
 type StandingRow = ((KeyId, KeyHash, KeySuffix, bool), agents::Row, Account);
 
 #[diesel::dsl::auto_type]

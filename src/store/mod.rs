@@ -23,6 +23,7 @@ mod migrate;
 pub mod nodes;
 mod open;
 mod page;
+mod peek;
 mod read;
 mod schema;
 pub mod sessions;
@@ -38,6 +39,7 @@ pub use conn::{Backend, Conn};
 pub use error::{Cause, StoreError};
 pub use page::Page;
 
+use crate::key::KeyHash;
 use open::Connector;
 
 /// How long [`Store::read`] and [`Store::write`] wait for an answer before they give up.
@@ -52,6 +54,7 @@ pub struct Store {
 struct Inner {
     backend: Backend,
     readers: read::Readers,
+    peek: peek::Peek,
     writers: write::Writers,
 }
 
@@ -68,14 +71,21 @@ impl Store {
         let mut first = connector.writer()?;
         migrate::run(&mut first)?;
         let readers = read::Readers::new(connector.clone())?;
+        let peek = peek::Peek::new(connector.clone());
         let backend = connector.backend();
         let writers = write::Writers::start(connector, first)?;
-        Ok(Self { inner: Arc::new(Inner { backend, readers, writers }) })
+        Ok(Self { inner: Arc::new(Inner { backend, readers, peek, writers }) })
     }
 
     /// Which database this is.
     pub fn backend(&self) -> Backend {
         self.inner.backend
+    }
+
+    /// Whether it is certain, at once and without waiting, that no key has this hash. `false` says
+    /// nothing: ask in a transaction.
+    pub fn knows_no_key(&self, hash: &KeyHash) -> bool {
+        self.inner.peek.knows_no_key(hash)
     }
 
     /// Runs `work` on a connection that refuses to write, outside any transaction: each statement

@@ -18,6 +18,10 @@ const SQLITE_SET_UP: &str = "PRAGMA busy_timeout = 3000; PRAGMA journal_mode = W
 
 const SQLITE_READER: &str = "PRAGMA query_only = ON;";
 
+/// For a thread that must not wait, and looks at a few pages only.
+const SQLITE_PEEKER: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 0; \
+     PRAGMA cache_size = -256;";
+
 /// Everything ends before `Store` loses patience. A stopped node that holds a row's lock loses its
 /// transaction before those who wait for the lock lose theirs. A server set to answer commits before
 /// they are on the disk is overruled; one that does even more is left alone.
@@ -96,18 +100,27 @@ impl Connector {
         }))
     }
 
+    /// A connection to an embedded database that never waits, for `Store::knows_no_key`.
+    pub(super) fn peeker(&self) -> Result<SqliteConnection, StoreError> {
+        let mut conn = self.connect_sqlite()?;
+        conn.batch_execute(SQLITE_PEEKER)?;
+        Ok(conn)
+    }
+
+    fn connect_sqlite(&self) -> Result<SqliteConnection, StoreError> {
+        let path = Path::new(&self.target);
+        make_private(path).map_err(|error| {
+            StoreError::failed(format!("cannot open {}: {error}", path.display()))
+        })?;
+        let mut conn =
+            SqliteConnection::establish(&self.target).map_err(StoreError::unavailable)?;
+        conn.batch_execute(SQLITE_SET_UP)?;
+        Ok(conn)
+    }
+
     fn connect(&self, extra: Option<&str>) -> Result<Conn, StoreError> {
         let mut conn = match self.backend {
-            Backend::Sqlite => {
-                let path = Path::new(&self.target);
-                make_private(path).map_err(|error| {
-                    StoreError::failed(format!("cannot open {}: {error}", path.display()))
-                })?;
-                let mut conn =
-                    SqliteConnection::establish(&self.target).map_err(StoreError::unavailable)?;
-                conn.batch_execute(SQLITE_SET_UP)?;
-                Conn::Sqlite(conn)
-            }
+            Backend::Sqlite => Conn::Sqlite(self.connect_sqlite()?),
             Backend::Postgres => {
                 let mut conn = PgConnection::establish(&self.target).map_err(|e| said(&e))?;
                 conn.batch_execute(POSTGRES_SET_UP)?;

@@ -29,6 +29,15 @@ diesel::table! {
         is_active -> Bool,
         created_at -> BigInt,
         deleted_at -> Nullable<BigInt>,
+        dialect -> Nullable<Text>,
+        relay_url -> Nullable<Text>,
+        relay_secret -> Nullable<Text>,
+        relay_connect_timeout_ms -> Nullable<Integer>,
+        relay_first_byte_timeout_ms -> Nullable<Integer>,
+        relay_unreachable_phrase -> Nullable<Text>,
+        relay_trusted -> Bool,
+        signature_provider -> Nullable<Text>,
+        signature_secret -> Nullable<Text>,
     }
 }
 
@@ -74,6 +83,8 @@ diesel::table! {
         end_requested -> Nullable<Text>,
         reserved_seconds -> BigInt,
         billed_seconds -> Nullable<BigInt>,
+        provider_call_id -> Nullable<Text>,
+        custom_parameters -> Nullable<Text>,
     }
 }
 
@@ -82,6 +93,16 @@ diesel::table! {
         call_id -> Text,
         seq -> Integer,
         line -> Text,
+    }
+}
+
+diesel::table! {
+    stretches (call_id, seq) {
+        call_id -> Text,
+        seq -> Integer,
+        role -> Text,
+        begin_ms -> BigInt,
+        end_ms -> BigInt,
     }
 }
 
@@ -138,6 +159,8 @@ diesel::table! {
         is_active -> Bool,
         created_at -> BigInt,
         last_signed_in_at -> Nullable<BigInt>,
+        oidc_issuer -> Nullable<Text>,
+        oidc_subject -> Nullable<Binary>,
     }
 }
 

@@ -211,6 +211,39 @@ pub fn signed_in(conn: &mut Conn, id: UserId, now: i64) -> Result<(), StoreError
     Ok(())
 }
 
+/// Binds a user to the one person of this issuer who may sign in as them, unless somebody else is bound
+/// already or the address has become another's; `false` then. What another issuer said is forgotten: its
+/// subjects mean nothing here.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn bind(
+    conn: &mut Conn,
+    id: UserId,
+    email: &Email,
+    issuer: &str,
+    subject: &[u8; 32],
+) -> Result<bool, StoreError> {
+    let free = users::oidc_issuer.is_null().or(users::oidc_issuer.ne(issuer));
+    let bound = diesel::update(users::table.find(id.to_string()))
+        .filter(users::email.eq(email.as_str()))
+        .filter(free.or(users::oidc_subject.eq(subject.as_slice())))
+        .set((users::oidc_issuer.eq(issuer), users::oidc_subject.eq(subject.as_slice())))
+        .execute(conn)?;
+    Ok(bound == 1)
+}
+
+/// Binds a user to nobody any more: whoever has their address may sign in next, and is bound then.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn unbind(conn: &mut Conn, id: UserId) -> Result<(), StoreError> {
+    diesel::update(users::table.find(id.to_string()))
+        .set((users::oidc_issuer.eq(None::<&str>), users::oidc_subject.eq(None::<&[u8]>)))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// Deletes a user, and with it all its sessions; `false` if there is none. What the user did stays in
 /// the audit log.
 ///

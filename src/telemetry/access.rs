@@ -27,16 +27,20 @@ use crate::client_addr::{Proxies, client_ip};
 /// The header with the request's id.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// What stands for the paths below a scope that has no patterns: the scope and a name for it.
+pub type ScopeName = (&'static str, &'static str);
+
 /// The middleware: wrap the whole app in it, outermost.
 #[derive(Clone, Default)]
 pub struct AccessLog {
     proxies: Proxies,
+    scopes: &'static [ScopeName],
 }
 
 impl AccessLog {
-    /// Logs addresses as these proxies forward them.
-    pub fn new(proxies: Proxies) -> Self {
-        Self { proxies }
+    /// Logs addresses as these proxies forward them, and paths below these scopes by their names.
+    pub fn new(proxies: Proxies, scopes: &'static [ScopeName]) -> Self {
+        Self { proxies, scopes }
     }
 }
 
@@ -53,7 +57,8 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(AccessLogService { service, proxies: self.proxies.clone() }))
+        let (proxies, scopes) = (self.proxies.clone(), self.scopes);
+        ready(Ok(AccessLogService { service, proxies, scopes }))
     }
 }
 
@@ -61,6 +66,7 @@ where
 pub struct AccessLogService<S> {
     service: S,
     proxies: Proxies,
+    scopes: &'static [ScopeName],
 }
 
 impl<S, B> Service<ServiceRequest> for AccessLogService<S>
@@ -78,6 +84,7 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let started = Instant::now();
         let client = client_ip(request.head().peer_addr, request.headers(), &self.proxies);
+        let scopes = self.scopes;
         let answer = self.service.call(request);
         Box::pin(async move {
             let mut answer = answer.await?;
@@ -85,14 +92,20 @@ where
             let id = &*Uuid::now_v7().as_simple().encode_lower(&mut id);
             let value = HeaderValue::from_str(id).expect("hex digits are a header value");
             answer.headers_mut().insert(X_REQUEST_ID, value);
-            write_line(&answer, started, client, id);
+            write_line(&answer, scopes, started, client, id);
             Ok(answer)
         })
     }
 }
 
 /// Separate, so that the macros below are expanded once and not for every type of body.
-fn write_line<B>(answer: &ServiceResponse<B>, started: Instant, client: IpAddr, id: &str) {
+fn write_line<B>(
+    answer: &ServiceResponse<B>,
+    scopes: &[ScopeName],
+    started: Instant,
+    client: IpAddr,
+    id: &str,
+) {
     let status = answer.status();
     let failed = status.is_server_error();
     let wanted = if failed {
@@ -103,8 +116,9 @@ fn write_line<B>(answer: &ServiceResponse<B>, started: Instant, client: IpAddr, 
     if !wanted {
         return;
     }
-    let route = answer.request().match_pattern();
-    let route = route.as_deref().unwrap_or("(none)");
+    let pattern = answer.request().match_pattern();
+    let scope = || scopes.iter().find(|(below, _)| answer.request().path().starts_with(below));
+    let route = pattern.as_deref().or_else(|| scope().map(|(_, name)| *name)).unwrap_or("(none)");
     let method = method_name(answer.request().method());
     // To a hundredth of a millisecond: more digits are noise.
     let hundredths = u32::try_from(started.elapsed().as_micros() / 10).unwrap_or(u32::MAX);

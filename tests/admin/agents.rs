@@ -105,6 +105,7 @@ async fn a_new_agent_shows_its_defaults() {
         agent,
         json!({
             "id": agent["id"], "account_id": account, "name": "Echo", "engine": "echo",
+            "relay": null, "dialect": null, "signature": null,
             "greeting": "Hello. You are connected.",
             "closing_phrase": "This call is about to end. Goodbye.",
             "system_prompt": null, "language": "en", "voice": null, "max_turns": null,

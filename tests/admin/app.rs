@@ -67,7 +67,7 @@ impl TestApp {
         let server = actix_test::start(move || {
             App::new()
                 .wrap(from_fn(problem::close_unread))
-                .wrap(AccessLog::new(proxies.clone()))
+                .wrap(AccessLog::new(proxies.clone(), &[]))
                 .app_data(context.clone())
                 .app_data(auth.clone())
                 .configure(people::pages)

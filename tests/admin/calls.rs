@@ -1,7 +1,7 @@
 //! Calls: looked at and ended.
 
 use serde_json::json;
-use upvoot::call::event::{EndReason, Role, TranscriptLine};
+use upvoot::call::event::{EndReason, Role, Stretch, TranscriptLine};
 
 use crate::{
     app::{Reply, TestApp, nobody, string},
@@ -58,7 +58,8 @@ async fn calls_are_listed_by_what_they_belong_to_and_whether_they_live() {
         shown,
         json!({
             "id": ended, "account_id": account, "agent_id": agent, "key_id": key, "dialect": null,
-            "from": null, "to": null, "started_at": shown["started_at"], "ended_at": shown["ended_at"],
+            "from": null, "to": null, "provider_call_id": null, "custom_parameters": null,
+            "started_at": shown["started_at"], "ended_at": shown["ended_at"],
             "end_reason": "hangup", "billed_seconds": 7, "transcript": [],
         })
     );
@@ -79,6 +80,31 @@ async fn a_transcript_is_shown_as_it_was_kept() {
     let append = move |conn: &mut _| upvoot::store::calls::append_transcript(conn, id, 0, &lines);
     app.store.write(append).await.unwrap();
     assert_eq!(app.get(&format!("/api/calls/{call}")).await.json()["transcript"], kept);
+}
+
+#[actix_web::test]
+async fn who_was_heard_when_is_shown_with_one_call_where_it_is_recorded() {
+    let app = TestApp::start().await;
+    let (key, _) = app.key(&app.agent(&app.account().await).await).await;
+    let call = app.open_call(&key).await;
+    let path = format!("/api/calls/{call}");
+    assert_eq!(app.get(&path).await.status(200).json().get("timeline"), None);
+    let id = call.parse().unwrap();
+    let heard = [
+        Stretch { role: Role::Assistant, begin_ms: 0, end_ms: 1_200 },
+        Stretch { role: Role::User, begin_ms: 1_900, end_ms: 2_400 },
+    ];
+    let append = move |conn: &mut _| upvoot::store::calls::stretches::append(conn, id, 0, &heard);
+    app.store.write(append).await.unwrap();
+    assert_eq!(
+        app.get(&path).await.json()["timeline"],
+        json!([
+            {"role": "assistant", "begin_ms": 0, "end_ms": 1200},
+            {"role": "user", "begin_ms": 1900, "end_ms": 2400},
+        ])
+    );
+    let list = app.get("/api/calls").await.json();
+    assert_eq!(list["items"][0].get("timeline"), None, "a list would grow without bound");
 }
 
 #[actix_web::test]

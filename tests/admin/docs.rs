@@ -93,6 +93,13 @@ async fn answers_are_what_the_description_says() {
     let (key, _) = app.key(&agent).await;
     app.top_up(&account, "k", &json!({"points": 2, "note": "a"})).await.status(201);
     let (live, ended) = (app.open_call(&key).await, app.open_call(&key).await);
+    let id = ended.parse().unwrap();
+    let seen = upvoot::store::calls::Recognition {
+        custom_parameters: [("tenant".to_owned(), "7".to_owned())].into(),
+        ..Default::default()
+    };
+    let recognise = move |conn: &mut _| upvoot::store::calls::recognise(conn, id, &seen);
+    app.store.write(recognise).await.unwrap();
     app.close_call(&ended, upvoot::call::event::EndReason::Hangup).await;
     let check = |path: &str, method: &str, reply: &Reply, status: u16| {
         let operation = &api["paths"][path][method];
@@ -125,9 +132,15 @@ async fn answers_are_what_the_description_says() {
         check(path, "patch", &app.patch(&path.replace("{id}", id), body).await.status(200), 200);
     }
     let bad = json!({"bogus": 1});
+    let bot = json!({
+        "account_id": account, "name": "b", "engine": "relay", "dialect": "vonage",
+        "relay": {"url": "wss://bot.example.com/"},
+        "signature": {"provider": "plivo", "secret": "UPVOOT_SECRET_PLIVO"},
+    });
     for (path, id, body, status) in [
         ("/api/accounts", "", json!({"name": "a"}), 201),
         ("/api/agents", "", json!({"account_id": account, "name": "a", "engine": "echo"}), 201),
+        ("/api/agents", "", bot, 201),
         ("/api/keys", "", json!({"agent_id": agent}), 201),
         ("/api/calls/{id}/end", live.as_str(), json!({}), 202),
         ("/api/keys/{id}/revoke", &key, json!({"end_calls": true}), 200),

@@ -18,6 +18,7 @@ mod people;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod refusals;
+mod relay;
 mod rights;
 mod schema;
 mod sessions;

@@ -46,6 +46,9 @@ pub fn fault(api: &Value, schema: &Value, value: &Value) -> Option<String> {
             }
             fields.iter().find_map(|(name, value)| match schema["properties"].get(name) {
                 Some(schema) => fault(api, schema, value).map(|fault| format!("{name}: {fault}")),
+                None if schema["additionalProperties"].is_object() => {
+                    fault(api, &schema["additionalProperties"], value)
+                }
                 None => Some(format!("{name} is not described")),
             })
         }

@@ -1,6 +1,7 @@
 //! Every page, light and dark, wide and on a phone: nothing serious to say against it.
 
 use serde_json::{Value, json};
+use upvoot::call::event::Role;
 
 use crate::{app::App, browser::Browser, support::phone::Phone};
 
@@ -51,6 +52,10 @@ async fn everything(app: &App) -> (Browser, Phone, Vec<String>) {
     browser.sees("Revoked").await;
     let key = browser.new_key("Provider").await;
     browser.press("Close").await;
+    let relay = json!({"url": format!("wss://bot.example.com/{}", "a".repeat(200))});
+    let account = app.get("/api/accounts").await["items"][0]["id"].clone();
+    let bot = json!({"account_id": account, "name": "Bot", "engine": "relay", "relay": relay});
+    let bot = app.post("/api/agents", bot).await["id"].as_str().unwrap().to_owned();
     let mut ended = Phone::dial(&app.voice(&key)).await.unwrap();
     ended.greeted().await;
     ended.tell(json!({"type": "dtmf", "digit": "5"})).await;
@@ -59,16 +64,20 @@ async fn everything(app: &App) -> (Browser, Phone, Vec<String>) {
     live.greeted().await;
     let first = |list: Value| list["items"][0]["id"].as_str().unwrap().to_owned();
     let call = first(app.get("/api/calls").await);
+    app.heard(&call, &[(Role::Assistant, 0, 1_200), (Role::User, 2_000, 2_900)]).await;
     let key_id = first(app.get("/api/keys").await);
     let user = first(app.get("/api/users").await);
+    let account = first(app.get("/api/accounts").await);
     let pages = ["/", "/agents", "/calls", "/points", "/audit", "/users", "/accounts", "/account"]
         .into_iter()
         .map(str::to_owned)
         .chain([format!("/agents/{agent}"), format!("/agents/{agent}/try")])
+        .chain([format!("/agents/{bot}")])
         .chain([format!("/agents/{agent}/keys/{key_id}/rotate")])
         .chain([
             format!("/calls/{call}"),
             format!("/users/{user}"),
+            format!("/accounts/{account}"),
             format!("/agents/agt_{}", "0".repeat(32)),
         ])
         .collect();

@@ -1,6 +1,10 @@
 //! The dashboard as its users know it: the verbs of the stories.
 
 use serde_json::Value;
+use upvoot::{
+    call::event::{Role, Stretch},
+    store::{Store, calls::stretches},
+};
 
 use crate::{
     browser::Browser,
@@ -56,6 +60,16 @@ impl App {
         let answer = asking.json(&body).send().await.unwrap();
         assert!(answer.status().is_success(), "{}", answer.status());
         answer.json().await.unwrap()
+    }
+
+    /// Writes down that these were heard in a call, from when to when.
+    pub async fn heard(&self, call: &str, heard: &[(Role, u64, u64)]) {
+        let id = call.parse().unwrap();
+        let stretch = |&(role, begin_ms, end_ms)| Stretch { role, begin_ms, end_ms };
+        let told: Vec<Stretch> = heard.iter().map(stretch).collect();
+        let store = Store::open(&Self::database_url(&self.database)).unwrap();
+        let append = move |conn: &mut _| stretches::append(conn, id, 0, &told);
+        store.write(append).await.unwrap();
     }
 
     /// The path of the set-up link that the server printed.

@@ -172,11 +172,35 @@ impl Browser {
         }
     }
 
+    /// Opens what stands folded under this name, after scrolling to it.
+    pub async fn unfold(&self, name: &str) {
+        let path = format!("//summary[normalize-space()='{name}']");
+        let folded = self.client.find(Locator::XPath(&path)).await.unwrap();
+        let script = "arguments[0].scrollIntoView({ block: 'center' });";
+        let there = serde_json::to_value(&folded).unwrap();
+        self.client.execute(script, vec![there]).await.unwrap();
+        folded.click().await.unwrap();
+    }
+
     /// Writes into a field.
     pub async fn fill(&self, field: &str, text: &str) {
-        let field = self.the("textbox", field).await;
+        self.write("textbox", field, text).await;
+    }
+
+    /// Writes into a field for numbers.
+    pub async fn fill_number(&self, field: &str, number: &str) {
+        self.write("spinbutton", field, number).await;
+    }
+
+    async fn write(&self, role: &str, field: &str, text: &str) {
+        let field = self.the(role, field).await;
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
+    }
+
+    /// Chooses what is called so.
+    pub async fn choose(&self, choice: &str, option: &str) {
+        self.the("combobox", choice).await.select_by_label(option).await.unwrap();
     }
 
     /// What the page says is wrong; waits for it.

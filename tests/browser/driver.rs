@@ -103,7 +103,7 @@ fn capabilities(profile: &Path) -> Value {
                 "--no-first-run",
                 "--no-pings",
                 "--disable-features=Translate,OptimizationHints,MediaRouter,AutofillServerCommunication,PasswordLeakDetection",
-                "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+                "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
             ],
             "prefs": {"credentials_enable_service": false, "profile.password_manager_leak_detection": false},
         },

@@ -15,6 +15,15 @@ async fn from_an_empty_directory_to_a_call_on_a_key_of_ones_own() {
     let agent = browser.new_agent("Front desk", "Hello from the front desk.").await;
     let key = browser.new_key("First").await;
     assert!(browser.text().await.contains(&format!("/voice/{key}")), "the address is ready-made");
+    // What to paste where is there too, with the key in it.
+    for (provider, says) in [
+        ("No provider: a terminal", format!("upvoot call \"{}\"", app.voice(&key))),
+        ("Twilio", format!("<Stream url=\"{}\">", app.voice(&key))),
+        ("jambonz", format!("\"url\": \"{}\"", app.voice(&key))),
+    ] {
+        browser.unfold(provider).await;
+        browser.sees(&says).await;
+    }
 
     let mut call = Phone::dial(&app.voice(&key)).await.unwrap();
     call.greeted().await;

@@ -2,6 +2,7 @@
 
 use fantoccini::Locator;
 use serde_json::json;
+use upvoot::call::event::Role;
 
 use crate::{
     app::App,
@@ -76,6 +77,43 @@ async fn one_call_shows_its_words_as_they_are_said_and_how_it_ended() {
     browser.close(&[]).await;
 }
 
+/// What is recorded of who spoke when is drawn, and told to those who do not see the drawing.
+#[actix_web::test]
+async fn one_call_shows_who_spoke_when_and_how_long_answers_took() {
+    let app = App::start(&[]).await;
+    let browser = app.first_user().await;
+    browser.new_agent("Front desk", "Hello.").await;
+    let key = browser.new_key("Provider").await;
+    browser.press("Close").await;
+    let mut call = Phone::dial(&app.voice(&key)).await.unwrap();
+    let id = call.until("call_start").await["call_id"].as_str().unwrap().to_owned();
+    call.greeted().await;
+    call.end().await;
+    let told =
+        [(Role::Assistant, 0, 900), (Role::User, 2_000, 3_000), (Role::Assistant, 3_640, 5_000)];
+    app.heard(&id, &told).await;
+    browser.visit(&format!("/calls/{id}")).await;
+    let said = "2 turns. The agent answered after 640 ms at the median and 640 ms at most.";
+    browser.sees(said).await;
+    let drawn = browser.client.find(Locator::Css("svg[role=img]")).await.unwrap();
+    assert_eq!(drawn.attr("aria-label").await.unwrap(), Some(format!("Who spoke when. {said}")));
+    let widths = r#"
+        return ["caller", "agent", "wait"].map((who) => Array.from(
+            document.querySelectorAll(`svg .${who}`), (bar) => Math.round(bar.getBBox().width)));
+    "#;
+    let [caller, agent, wait] =
+        serde_json::from_value::<[Vec<u32>; 3]>(browser.script(widths).await).unwrap();
+    assert!(caller.len() == 1 && agent.len() == 2 && wait.len() == 1);
+    assert!(
+        agent[1] > caller[0] && caller[0] > wait[0] && wait[0] > 5,
+        "{caller:?} {agent:?} {wait:?}"
+    );
+    browser.unfold("The same as a table").await;
+    let turn = browser.row("0:02.0 to 0:03.0").await.text().await.unwrap();
+    assert!(turn.contains("640 ms") && turn.contains("0:03.6 to 0:05.0"), "{turn}");
+    browser.close(&[]).await;
+}
+
 /// A page is told of the calls of all nodes, not only of its own.
 #[actix_web::test]
 async fn the_calls_of_another_node_appear_too() {
@@ -124,10 +162,9 @@ async fn the_plot_shows_what_was_and_says_it_in_words() {
     .await;
     assert_eq!(drawn.len(), 2, "{drawn:?}");
     for plot in &drawn {
-        // Two seconds of a day whose scale begins at a minute are a thin bar, but one.
-        assert!(plot[2].as_f64().unwrap() >= 2.0, "there is a bar to see: {plot}");
+        assert!(plot[2].as_f64().unwrap() > 5.0, "there is a bar to see: {plot}");
     }
-    browser.client.find(Locator::Css("summary")).await.unwrap().click().await.unwrap();
+    browser.unfold("The same as a table").await;
     let today = browser.row("2").await.text().await.unwrap();
     assert!(today.contains('2'), "{today}");
     browser.close(&[]).await;

@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "verbs are made for all stories, and each uses its own")]
 
 mod accessible;
+mod accounts;
 mod app;
 mod attacks;
 mod browser;
@@ -14,6 +15,10 @@ mod first_run;
 mod keyboard;
 mod keys;
 mod live;
+#[path = "../support/openid.rs"]
+mod openid;
+mod single_sign_on;
+mod relay;
 #[path = "../support/mod.rs"]
 mod support;
 mod trying;

@@ -1,7 +1,10 @@
 //! The echo engine: every byte comes back, soon and in order.
 
 use bytes::Bytes;
-use upvoot::call::{Input, TranscriptLine};
+use upvoot::{
+    audio::format::Format,
+    call::{CallPlan, Input, TranscriptLine},
+};
 
 use crate::line::{BYTES_PER_MS, Line, ms, plan, s, voice, zeros};
 
@@ -122,5 +125,21 @@ fn what_comes_faster_than_can_be_kept_is_counted() {
     }
     line.says(Input::EndCall);
     let dropped = line.finished().unwrap().dropped_bytes;
-    assert_eq!(dropped, (2 << 20) - 180 * BYTES_PER_MS as u64);
+    let kept = (65_000 + 180) * BYTES_PER_MS as u64;
+    assert_eq!(dropped, (4 << 20) - kept, "65 s are kept");
+}
+
+#[test]
+fn a_call_in_mu_law_returns_every_byte_in_its_own_time() {
+    let plan = CallPlan { format: Format::PCMU, ..plan() };
+    let mut line = Line::open(plan);
+    line.says(Input::Greeting(Bytes::from(vec![0x80; 4_000])));
+    line.until(ms(500));
+    line.hears(&["assistant: Hello.", "audio_start", "500 ms", "audio_end"]);
+    line.audio();
+    let burst: Bytes = (0..16_001).map(|n| (n % 256) as u8).collect();
+    line.says(Input::Audio(burst.clone()));
+    line.hears(&["audio_start", "180 ms"]);
+    line.pass(s(3));
+    assert_eq!(line.audio(), burst);
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 use upvoot::{
-    call::{CallPlan, EndReason, Input, Reserve},
+    audio::format::Format,
+    call::{CallPlan, EndReason, FromAgent, Input, Reserve, Role, Tag},
     points::Seconds,
 };
 
-use crate::line::{ANCHOR, DENIED, Line, ms, plan, s, voice};
+use crate::line::{ANCHOR, DENIED, Line, ms, outside, plan, s, speaks, voice};
 
 #[derive(Debug, Clone)]
 enum Act {
@@ -32,10 +33,27 @@ fn input() -> impl Strategy<Value = Input> {
         1 => Just(Input::Audio(Bytes::from(vec![7; 1 << 20]))),
         2 => phrase().prop_map(Input::Greeting),
         2 => phrase().prop_map(Input::Closing),
+        2 => phrase().prop_map(Input::Apology),
         2 => Just(Input::Dtmf('1')),
+        2 => (0_u32..3, 0_u32..6).prop_map(|(generation, number)| {
+            Input::Played(Tag { generation, number })
+        }),
+        8 => sound().prop_map(|sound| speaks(sound.slice(..sound.len() & !1))),
+        6 => from_agent().prop_map(Input::Agent),
         4 => answer.prop_map(Input::Reservation),
         1 => (0_u64..100).prop_map(|at| Input::DrainBy(ANCHOR + s(at))),
         4 => Just(Input::Tick),
+    ]
+}
+
+fn from_agent() -> impl Strategy<Value = FromAgent> {
+    prop_oneof![
+        8 => Just(FromAgent::Clear),
+        8 => Just(FromAgent::Mark("m".to_owned())),
+        2 => Just(FromAgent::Dtmf('5')),
+        2 => Just(FromAgent::Said { role: Role::User, text: "Hm.".to_owned() }),
+        1 => Just(FromAgent::HangUp),
+        1 => Just(FromAgent::Gone { code: "gone", message: "Gone." }),
     ]
 }
 
@@ -59,11 +77,20 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 fn any_plan() -> impl Strategy<Value = CallPlan> {
-    (1_u64..120, 1_u64..60, 1_i64..70).prop_map(|(max_duration, silence, reserved)| CallPlan {
-        max_duration: s(max_duration),
-        silence_timeout: s(silence),
-        reserved: Seconds(reserved),
-        ..plan()
+    let limits = (1_u64..120, 1_u64..60, 1_i64..70);
+    let agent = (any::<bool>(), any::<bool>(), prop::option::of(1_u32..4));
+    let format = prop::sample::select(vec![Format::NATIVE, Format::PCMU]);
+    (limits, agent, format).prop_map(|(limits, agent, format)| {
+        let ((max_duration, silence, reserved), (is_outside, marks, max_turns)) = (limits, agent);
+        CallPlan {
+            max_duration: s(max_duration),
+            silence_timeout: s(silence),
+            reserved: Seconds(reserved),
+            max_turns,
+            marks,
+            format,
+            ..if is_outside { outside() } else { plan() }
+        }
     })
 }
 

@@ -5,8 +5,10 @@ use std::{sync::LazyLock, time::Duration};
 
 use bytes::Bytes;
 use upvoot::{
+    audio::format::Format,
     call::{
-        CallPlan, Event, Finished, Input, Machine, Output, Reserve, Role, Time, TranscriptLine,
+        CallPlan, Engine, Event, Finished, FromAgent, Input, Machine, Output, Reserve, Role, Tag,
+        Time, ToAgent, TranscriptLine,
     },
     points::Seconds,
 };
@@ -20,12 +22,28 @@ pub const BYTES_PER_MS: usize = 32;
 
 pub fn plan() -> CallPlan {
     CallPlan {
-        greeting: "Hello.".into(),
+        engine: Engine::Echo,
+        format: Format::NATIVE,
+        ahead: ms(180),
+        marks: false,
+        greeting: Some("Hello.".into()),
         closing: "Goodbye.".into(),
+        apology: "Sorry.".into(),
+        max_turns: None,
         max_duration: Duration::from_secs(3_600),
         silence_timeout: Duration::from_secs(600),
         reserved: Seconds(3_600),
     }
+}
+
+/// A call that an agent outside answers, and greets by itself.
+pub fn outside() -> CallPlan {
+    CallPlan { engine: Engine::Outside, greeting: None, ..plan() }
+}
+
+/// The agent outside speaks.
+pub fn speaks(sound: Bytes) -> Input {
+    Input::Agent(FromAgent::Audio(sound))
 }
 
 pub fn ms(ms: u64) -> Duration {
@@ -60,12 +78,15 @@ pub const UNAVAILABLE: Input = Input::Reservation(Reserve::Unavailable);
 /// One call, seen from the peer's side.
 pub struct Line {
     machine: Machine,
+    format: Format,
     now: Time,
     played_at: Time,
     in_stretch: bool,
     heard: Vec<String>,
     audio: Vec<u8>,
     lines: Vec<TranscriptLine>,
+    /// The marks the peer was sent, in order.
+    pub marks: Vec<Tag>,
     finished: Option<Finished>,
     /// What the ledger answers at once whenever it is asked; `None`: nothing.
     pub ledger: Option<Reserve>,
@@ -77,6 +98,7 @@ impl Line {
     /// The dialect has just been recognised; nothing is rendered yet.
     pub fn open(plan: CallPlan) -> Self {
         let mut line = Self {
+            format: plan.format,
             machine: Machine::start(plan, ANCHOR),
             now: ANCHOR,
             played_at: Time::ZERO,
@@ -84,6 +106,7 @@ impl Line {
             heard: Vec::new(),
             audio: Vec::new(),
             lines: Vec::new(),
+            marks: Vec::new(),
             finished: None,
             ledger: None,
             asked: 0,
@@ -193,8 +216,9 @@ impl Line {
             match output {
                 Output::Audio(frame) => {
                     assert!(self.in_stretch, "audio outside a stretch");
-                    assert!(!frame.is_empty() && frame.len() % 2 == 0, "whole samples");
-                    let length = Duration::from_nanos(frame.len() as u64 * 31_250);
+                    assert!(!frame.is_empty(), "no empty frames");
+                    assert_eq!(self.format.whole_samples(frame.len()), frame.len());
+                    let length = self.format.length(frame.len());
                     self.played_at = self.played_at.max(self.now) + length;
                     assert!(self.played_at - self.now <= MOST_IN_FLIGHT, "too much in flight");
                     self.heard.push(format!("{} ms", length.as_secs_f64() * 1e3));
@@ -215,6 +239,20 @@ impl Line {
                     Event::Transcript { role: Role::User, text } => format!("user: {text}"),
                     Event::Error { code, .. } => format!("error {code}"),
                     Event::CallEnd { reason } => format!("call_end {}", reason.as_str()),
+                }),
+                Output::Clear => {
+                    self.played_at = self.now;
+                    self.heard.push("clear".into());
+                }
+                Output::Mark(tag) => {
+                    self.heard.push("mark".into());
+                    self.marks.push(tag);
+                }
+                Output::Tone(digit) => self.heard.push(format!("tone {digit}")),
+                Output::ToAgent(told) => self.heard.push(match told {
+                    ToAgent::Dtmf(digit) => format!("agent: pressed {digit}"),
+                    ToAgent::Played(name) => format!("agent: played {name}"),
+                    ToAgent::Cleared => "agent: cleared".into(),
                 }),
                 Output::Line(line) => self.lines.push(line),
                 Output::Extend => {

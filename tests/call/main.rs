@@ -11,4 +11,5 @@ mod endings;
 mod greeting;
 mod invariants;
 mod line;
+mod outside;
 mod points;

@@ -25,6 +25,8 @@ async fn the_set_up_link_makes_the_operator_once() {
     let overview = browser.get("/").await.ok();
     assert!(overview.contains("Your first call") && overview.contains("Miller &amp; Co"));
     assert!(overview.contains(">100<"), "the first points are there");
+    let points = browser.get("/points").await.ok();
+    assert!(points.contains("+100") && points.contains("Free points to begin with"), "{points}");
     let again = Browser::new(&server).get(&path).await;
     assert_eq!(again.status, 404, "it works once");
     server.stop().await;

@@ -4,7 +4,10 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/openid.rs"]
+mod openid;
 
 mod browser;
 mod forms;
 mod sight;
+mod single_sign_on;

@@ -11,7 +11,7 @@ use crate::{
 
 /// What a page answers to a viewer, a member, an owner, another account's owner and an operator who
 /// are signed in. Whoever is not is led to `/login`.
-const PAGES: [(&str, [u16; 5]); 14] = [
+const PAGES: [(&str, [u16; 5]); 15] = [
     ("/", [200; 5]),
     ("/agents", [200; 5]),
     ("/agents/{id}", [200, 200, 200, 404, 200]),
@@ -22,14 +22,15 @@ const PAGES: [(&str, [u16; 5]); 14] = [
     ("/points", [200; 5]),
     ("/audit", [200; 5]),
     ("/accounts", [403, 403, 403, 403, 200]),
+    ("/accounts/{id}", [403, 403, 403, 403, 200]),
     ("/users", [403, 403, 200, 200, 200]),
     ("/users/{id}", [403, 403, 404, 404, 404]),
     ("/account", [200; 5]),
     ("/assets/{name}", [404; 5]),
 ];
 
-/// Pages for whoever is not signed in, tried in `forms`.
-const OPEN: [&str; 2] = ["/login", "/setup/{token}"];
+/// Pages for whoever is not signed in, tried in `forms` and `single_sign_on`.
+const OPEN: [&str; 4] = ["/login", "/login/oidc", "/login/oidc/callback", "/setup/{token}"];
 
 struct World {
     server: Server,
@@ -65,14 +66,18 @@ async fn every_page_is_for_those_it_is_for() {
     let known: BTreeSet<&str> = PAGES.iter().map(|(path, _)| *path).chain(OPEN).collect();
     assert_eq!(mounted, known, "every page has a row");
 
-    let World { server, agent, key, .. } = world().await;
+    let World { server, account, agent, key } = world().await;
     let mut browsers = Vec::new();
     for who in ["viewer", "member", "owner", "stranger", "operator"] {
         browsers.push((who, Browser::signed_in(&server, &format!("{who}@example.com")).await));
     }
     let nobody = Browser::new(&server);
     for (pattern, statuses) in PAGES {
-        let id = if pattern.starts_with("/agents") { agent.as_str() } else { "call_1" };
+        let id = match pattern.split('/').nth(1) {
+            Some("agents") => agent.as_str(),
+            Some("accounts") => &account,
+            _ => "call_1",
+        };
         let path = pattern.replace("{id}", id).replace("{key}", &key.id);
         if !pattern.starts_with("/assets") {
             let page = nobody.get(&path).await;

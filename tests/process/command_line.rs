@@ -27,6 +27,9 @@ fn a_bad_setting_is_named_and_its_value_is_not_repeated() {
         ("UPVOOT_TRUSTED_PROXIES", "everybody"),
         ("UPVOOT_DRAIN_SECONDS", "soon"),
         ("UPVOOT_ATTEMPTS_PER_MINUTE", "many"),
+        ("UPVOOT_OIDC_ISSUER", "http://id.example.com"),
+        ("UPVOOT_OIDC_CLIENT_ID", "a name with a \u{e4}"),
+        ("UPVOOT_OIDC_CLIENT_SECRET", "secret-and-16ch"),
         ("UPVOOT_LOG", "upvoot=loudest"),
         ("UPVOOT_LOG_FORMAT", "xml"),
     ];
@@ -36,6 +39,22 @@ fn a_bad_setting_is_named_and_its_value_is_not_repeated() {
         assert!(!text.contains(value), "{name}: {text}");
     }
     assert!(refused(&[("UPVOOT_TLS_CERT", "cert.pem")]).contains("UPVOOT_TLS_KEY"));
+}
+
+#[test]
+fn single_sign_on_is_configured_whole_or_not_at_all() {
+    let all = [
+        ("UPVOOT_OIDC_ISSUER", "https://id.example.com"),
+        ("UPVOOT_OIDC_CLIENT_ID", "upvoot"),
+        ("UPVOOT_OIDC_CLIENT_SECRET", "a-long-enough-secret"),
+    ];
+    for missing in 0..3 {
+        let (mut some, name) = (all.to_vec(), all[missing].0);
+        some.remove(missing);
+        let text = refused(&some);
+        assert!(text.contains(&format!("{name} (--oidc-")) && text.contains("has to be set too"));
+        assert!(!text.contains("a-long-enough-secret"));
+    }
 }
 
 #[test]

@@ -3,8 +3,11 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/openid.rs"]
+mod openid;
 
 mod canary;
 mod command_line;
 mod death;
+mod set_up;
 mod tls;

@@ -1,9 +1,11 @@
-//! UpVoot ends TLS itself: a call over `wss` with nothing in front.
+//! TLS at both ends: UpVoot ends it itself, with nothing in front, and asks others over it.
 
-use std::{path::Path, process::Command};
+use std::{path::Path, process::Command, sync::Arc};
 
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::json;
 
+use crate::openid::OpenId;
 use crate::support::{Database, Server, process::upvoot};
 
 /// A certificate for localhost that signs itself, made by Debian's `openssl`.
@@ -83,4 +85,34 @@ fn a_certificate_that_cannot_be_used_is_named() {
         let text = String::from_utf8(failed.stderr).unwrap();
         assert!(text.contains(named), "{text}");
     }
+}
+
+#[actix_web::test]
+async fn single_sign_on_asks_a_provider_that_this_machine_trusts_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = certificate(dir.path());
+    let chain = CertificateDer::pem_file_iter(&cert).unwrap().map(Result::unwrap).collect();
+    let tls = rustls::ServerConfig::builder_with_provider(Arc::new(
+        rustls::crypto::ring::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .unwrap()
+    .with_no_client_auth()
+    .with_single_cert(chain, PrivateKeyDer::from_pem_file(key).unwrap())
+    .unwrap();
+    let provider = OpenId::over_tls(tls);
+    let (url, _database) = Database::Sqlite.empty();
+    let asked = async |server: &Server| {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        let http = http.build().unwrap();
+        http.get(format!("{}/login/oidc", server.base)).send().await.unwrap().status().as_u16()
+    };
+    let mut server = Server::process(&url, &provider.env()).await;
+    assert_eq!(asked(&server).await, 503);
+    assert!(server.process_mut().log().contains("certificate"), "it says why");
+    server.stop().await;
+    let trusting: Vec<_> = provider.env().into_iter().chain([("SSL_CERT_FILE", &*cert)]).collect();
+    let server = Server::process(&url, &trusting).await;
+    assert_eq!(asked(&server).await, 303);
+    server.stop().await;
 }

@@ -8,7 +8,7 @@ use upvoot::{
     id::{CallId, NodeId},
     key::PlainKey,
     points::Seconds,
-    store::{accounts, agents, calls, keys},
+    store::{Backend, accounts, agents, calls, keys},
 };
 
 use crate::world::{Db, World, on_both};
@@ -31,6 +31,16 @@ async fn probe(world: &World) -> Verdict {
 }
 
 on_both! {
+    async fn a_look_is_certain_only_of_a_key_that_does_not_exist(db: Db) {
+        let world = db.world(60).await;
+        let unknown = PlainKey::generate().unwrap().hash();
+        let is_embedded = world.store.backend() == Backend::Sqlite;
+        assert_eq!(world.store.knows_no_key(&unknown), is_embedded, "a server is not looked into");
+        assert!(!world.store.knows_no_key(&world.hash));
+        // Also on a thread that has looked before: a key that was made just now is seen.
+        assert!(!world.store.knows_no_key(&db.world(0).await.hash));
+    }
+
     async fn each_refusal_in_its_order(db: Db) {
         let world = db.world(60).await;
         let mut stranger = world.clone();

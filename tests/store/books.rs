@@ -118,9 +118,8 @@ on_both! {
         let recognised = async |call| {
             let seen = upvoot::store::calls::Recognition {
                 dialect: "native".to_owned(),
-                from: None,
-                to: None,
                 talk_started_at: 10_000,
+                ..Default::default()
             };
             let write = move |conn: &mut _| upvoot::store::calls::recognise(conn, call, &seen);
             assert!(db.store.write(write).await.unwrap());

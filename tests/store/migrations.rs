@@ -1,8 +1,8 @@
 //! Migrations: each can be undone, and both databases end up with the same tables.
 
 use diesel::{
-    Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query,
-    sql_types::Text,
+    Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection,
+    connection::SimpleConnection as _, sql_query, sql_types::Text,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
@@ -88,6 +88,43 @@ fn both_databases_have_the_same_columns_and_indexes() {
     .load(&mut conn)
     .unwrap();
     assert_eq!(in_sqlite, in_postgres);
+}
+
+/// Undoes migrations down to and with this one.
+fn revert_to<C: diesel_migrations::MigrationHarness<DB>, DB: diesel::backend::Backend>(
+    conn: &mut C,
+    all: fn() -> EmbeddedMigrations,
+    version: &str,
+) where
+    EmbeddedMigrations: diesel::migration::MigrationSource<DB>,
+{
+    while conn.revert_last_migration(all()).unwrap().to_string() != version {}
+}
+
+#[test]
+fn on_the_way_back_an_agent_with_a_bot_is_switched_off() {
+    const RELAY: &str = "20261125100000";
+    const MADE: &str = "INSERT INTO accounts (id, name, balance_seconds, held_seconds, created_at)
+            VALUES ('acc', 'Acme', 0, 0, 0);
+        INSERT INTO agents (id, account_id, name, engine, greeting, closing_phrase, language,
+            max_duration_seconds, silence_timeout_seconds, is_active, created_at, relay_url,
+            relay_connect_timeout_ms, relay_first_byte_timeout_ms, relay_unreachable_phrase)
+            VALUES ('agt', 'acc', 'Bot', 'relay', '', 'Bye.', 'en', 60, 60, 1 = 1, 0,
+            'wss://bot.example.com/', 100, 100, 'Sorry.')";
+    const LEFT: &str =
+        "SELECT engine || CASE WHEN is_active THEN ' on' ELSE ' off' END AS line FROM agents";
+    let mut conn = SqliteConnection::establish(":memory:").unwrap();
+    conn.run_pending_migrations(SQLITE).unwrap();
+    conn.batch_execute(MADE).unwrap();
+    revert_to(&mut conn, || SQLITE, RELAY);
+    let on_sqlite: Vec<Line> = sql_query(LEFT).load(&mut conn).unwrap();
+    let mut conn = PgConnection::establish(&postgres::fresh_database()).unwrap();
+    conn.run_pending_migrations(POSTGRES).unwrap();
+    conn.batch_execute(MADE).unwrap();
+    revert_to(&mut conn, || POSTGRES, RELAY);
+    let on_postgres: Vec<Line> = sql_query(LEFT).load(&mut conn).unwrap();
+    assert_eq!(on_sqlite, [Line { line: "echo off".to_owned() }]);
+    assert_eq!(on_sqlite, on_postgres);
 }
 
 #[test]

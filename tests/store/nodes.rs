@@ -68,6 +68,8 @@ impl TestNode {
             dialect: "native",
             from: Some("+441".to_owned()),
             to: Some("+442".to_owned()),
+            provider_call_id: Some("CA1".to_owned()),
+            custom_parameters: [("tenant".to_owned(), "7".to_owned())].into(),
         });
     }
 
@@ -114,7 +116,7 @@ async fn dead_node(store: &Store, recorded_at: i64) -> NodeId {
 
 async fn recognise(store: &Store, call: CallId, talk_started_at: i64) {
     let dialect = "native".to_owned();
-    let seen = calls::Recognition { dialect, from: None, to: None, talk_started_at };
+    let seen = calls::Recognition { dialect, talk_started_at, ..Default::default() };
     assert!(store.write(move |conn| calls::recognise(conn, call, &seen)).await.unwrap());
 }
 
@@ -139,6 +141,8 @@ on_both! {
         let call = world.call(call).await;
         assert_eq!(call.transcript, ["one", "two", "three", "four"].map(line));
         assert_eq!((call.from.as_deref(), call.to.as_deref()), (Some("+441"), Some("+442")));
+        assert_eq!(call.provider_call_id.as_deref(), Some("CA1"));
+        assert_eq!(call.custom_parameters["tenant"], "7");
         assert_eq!(call.end_reason, Some(EndReason::EndCall));
         assert_eq!(call.billed_seconds, Some(Seconds(2)));
         assert!(self::node(&db.store, node.id).await.is_none(), "the lease was given back");

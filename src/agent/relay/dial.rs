@@ -29,7 +29,10 @@ use super::{
     metered::{Metered, Unfinished},
     network::Reach,
 };
-use crate::agent::ws::{self, Answer, BadAnswer, SUBPROTOCOL, Wire};
+use crate::{
+    agent::ws::{self, Answer, BadAnswer, SUBPROTOCOL, Wire},
+    trust::client_tls,
+};
 
 /// An open line to a bot.
 pub(super) type Socket = WebSocketStream<Metered<Box<dyn Wire>>>;
@@ -53,7 +56,7 @@ pub(super) async fn dial(
 ) -> Result<Socket, Gone> {
     let tcp = connect(target, reach).await?;
     let wire: Box<dyn Wire> = if target.url.secure {
-        let connecting = TlsConnector::from(ws::tls()).connect(target.url.server_name(), tcp);
+        let connecting = TlsConnector::from(client_tls()).connect(target.url.server_name(), tcp);
         Box::new(connecting.await.map_err(|error| failed(Gone::Insecure, &error))?)
     } else {
         Box::new(tcp)

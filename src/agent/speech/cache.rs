@@ -10,17 +10,20 @@ use std::{
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, Shared};
 
+use crate::audio::format::Format;
+
 /// Bytes that are kept, least recently used first to go.
 const MOST_KEPT: usize = 64 * 1024 * 1024;
 /// How long a failure is remembered before it is tried again.
 const FAILURE_KEPT: Duration = Duration::from_secs(30);
 
-/// What is to be said, and how.
+/// What is to be said, how, and on what line.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Utterance {
     pub text: String,
     pub language: String,
     pub voice: Option<String>,
+    pub format: Format,
 }
 
 /// A rendering in progress; it goes on when those who wait for it hang up.
@@ -49,12 +52,18 @@ pub struct Cache {
 }
 
 impl Utterance {
-    pub fn new(text: &str, language: &str, voice: Option<&str>) -> Self {
+    pub fn new(text: &str, language: &str, voice: Option<&str>, format: Format) -> Self {
         Self {
             text: text.to_owned(),
             language: language.to_owned(),
             voice: voice.map(ToOwned::to_owned),
+            format,
         }
+    }
+
+    /// The same as it leaves the synthesiser.
+    pub fn native(&self) -> Self {
+        Self { format: Format::NATIVE, ..self.clone() }
     }
 }
 
@@ -129,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded_and_the_least_recently_used_goes_first() {
-        let utterance = |text| Utterance::new(text, "en", None);
+        let utterance = |text| Utterance::new(text, "en", None, Format::NATIVE);
         let mut cache = Cache::default();
         let has = |cache: &mut Cache, text| matches!(cache.find(&utterance(text)), Found::Ready(_));
         let audio = Bytes::from(vec![0; MOST_KEPT * 3 / 10]);

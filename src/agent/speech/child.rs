@@ -20,8 +20,8 @@ const MOST_OUTPUT: u64 = 16 * 1024 * 1024;
 /// What is spoken where neither voice nor language is known.
 const DEFAULT_VOICE: &str = "en";
 
-/// The sound of an utterance in the best voice the program has for it; `None` when it has none, or
-/// makes nothing that can be heard of the text.
+/// The sound of an utterance in the best voice the program has for it, and in the server's own format
+/// whatever the line's is; `None` when it has none, or makes nothing that can be heard of the text.
 pub async fn render(program: &Path, utterance: &Utterance) -> Option<Bytes> {
     for voice in voices(utterance) {
         let file = timeout(LIMIT, run(program, voice, &utterance.text)).await.ok()?;
@@ -105,16 +105,16 @@ fn trimmed(audio: Bytes) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::tone;
+    use crate::audio::{format::Format, tone};
 
     #[test]
     fn a_voice_that_is_a_path_or_an_option_is_never_asked_for() {
         let long = "a".repeat(65);
         for voice in ["../../etc/passwd", "/etc/passwd", "-w", "", "a b", "a.b", &long] {
-            let utterance = Utterance::new("hello", "en-GB", Some(voice));
+            let utterance = Utterance::new("hello", "en-GB", Some(voice), Format::NATIVE);
             assert_eq!(voices(&utterance).collect::<Vec<_>>(), ["en-GB", "en"], "{voice}");
         }
-        let utterance = Utterance::new("hello", "en", Some("en-us+f3"));
+        let utterance = Utterance::new("hello", "en", Some("en-us+f3"), Format::NATIVE);
         assert_eq!(voices(&utterance).next(), Some("en-us+f3"));
     }
 

@@ -1,8 +1,9 @@
 //! Gives an agent's texts a voice: espeak-ng run as a child process where it is installed, else a
 //! chime.
 //!
-//! A text is rendered once per voice, however many calls ask for it at once, and then kept. Nothing
-//! here can fail or block a worker thread: whoever asks always gets something that can be heard.
+//! A text is rendered once per voice, however many calls ask for it at once, brought into the format
+//! of each line that asks once, and then kept. Nothing here can fail or block a worker thread: whoever
+//! asks always gets something that can be heard.
 
 mod cache;
 mod child;
@@ -21,7 +22,7 @@ use futures_util::FutureExt;
 use tokio::{sync::Semaphore, time::timeout};
 
 use self::cache::{Cache, Found, Rendering, Utterance};
-use crate::audio::tone;
+use crate::audio::{format::Format, tone, transcode};
 
 /// How long an asker waits, with all queueing, before the chime has to do.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -61,27 +62,39 @@ impl Speaker {
     }
 
     /// The sound of a text in a BCP 47 language, by a voice if the synthesiser has it, else by the
-    /// language's own. It never fails: where it cannot be spoken within eight seconds it is the
-    /// chime. Must be called on a tokio runtime with I/O and time.
-    pub async fn speech(&self, text: &str, language: &str, voice: Option<&str>) -> Bytes {
+    /// language's own; in a line's format. It never fails: where it cannot be spoken within eight
+    /// seconds it is the chime. Must be called on a tokio runtime with I/O and time.
+    pub async fn speech(
+        &self,
+        text: &str,
+        language: &str,
+        voice: Option<&str>,
+        format: Format,
+    ) -> Bytes {
         if !self.can_speak() {
-            return tone::chime();
+            return tone::chime_in(format);
         }
-        let rendering = match self.find_or_begin(Utterance::new(text, language, voice)) {
+        let rendering = match self.find_or_begin(Utterance::new(text, language, voice, format)) {
             Found::Ready(audio) => return audio,
             Found::Rendering(rendering) => rendering,
-            Found::Failed | Found::Nothing => return tone::chime(),
+            Found::Failed | Found::Nothing => return tone::chime_in(format),
         };
         let rendered = timeout(PATIENCE, rendering).await.ok().flatten();
-        rendered.unwrap_or_else(tone::chime)
+        rendered.unwrap_or_else(|| tone::chime_in(format))
     }
 
     /// The same if it need not be waited for.
-    pub fn cached(&self, text: &str, language: &str, voice: Option<&str>) -> Option<Bytes> {
+    pub fn cached(
+        &self,
+        text: &str,
+        language: &str,
+        voice: Option<&str>,
+        format: Format,
+    ) -> Option<Bytes> {
         if !self.can_speak() {
-            return Some(tone::chime());
+            return Some(tone::chime_in(format));
         }
-        match self.cache().find(&Utterance::new(text, language, voice)) {
+        match self.cache().find(&Utterance::new(text, language, voice, format)) {
             Found::Ready(audio) => Some(audio),
             _ => None,
         }
@@ -105,7 +118,11 @@ impl Speaker {
         let task = tokio::spawn(async move {
             let mut unfinished = Unfinished { speaker, utterance: Some(utterance) };
             let rendered = unfinished.render().await;
-            if let Some(utterance) = unfinished.utterance.take() {
+            // A failure is remembered where it happened, and not once more for each line's format.
+            let kept = |utterance: &mut Utterance| {
+                rendered.is_some() || utterance.format == Format::NATIVE
+            };
+            if let Some(utterance) = unfinished.utterance.take_if(kept) {
                 unfinished.speaker.cache().finished(utterance, rendered.clone());
             }
             rendered
@@ -133,14 +150,32 @@ struct Unfinished {
 
 impl Unfinished {
     async fn render(&self) -> Option<Bytes> {
+        let utterance = self.utterance.as_ref()?;
+        match utterance.format {
+            Format::NATIVE => self.spoken(utterance).await,
+            format => self.converted(utterance, format).await,
+        }
+    }
+
+    async fn spoken(&self, utterance: &Utterance) -> Option<Bytes> {
         let inner = &self.speaker.0;
-        let (program, utterance) = (inner.program.as_ref()?, self.utterance.as_ref()?);
+        let program = inner.program.as_ref()?;
         let _turn = inner.children.acquire().await.ok()?;
         let rendered = child::render(program, utterance).await;
         if rendered.is_none() {
             tracing::warn!("a text could not be spoken; the chime stands for it");
         }
         rendered
+    }
+
+    async fn converted(&self, utterance: &Utterance, format: Format) -> Option<Bytes> {
+        let native = match self.speaker.find_or_begin(utterance.native()) {
+            Found::Ready(audio) => audio,
+            Found::Rendering(rendering) => rendering.await?,
+            Found::Failed | Found::Nothing => return None,
+        };
+        // 0.1 to 0.3 ms for each second of it: too long for a worker thread that has calls to serve.
+        tokio::task::spawn_blocking(move || transcode::clip(&native, format)).await.ok()
     }
 }
 

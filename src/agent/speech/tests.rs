@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process};
 
 use super::*;
-use crate::audio::{BYTES_PER_SECOND, wav};
+use crate::audio::{BYTES_PER_SECOND, level::is_voiced_in, wav};
 
 /// A synthesiser of our own: a shell script that may count, fail or wait. Another process writes
 /// it: a file that this one holds open while some other test forks could not be run.
@@ -33,19 +33,56 @@ async fn fifty_askers_at_once_cost_one_child_and_the_next_none() {
     let directory = tempfile::tempdir().unwrap();
     sound(directory.path());
     let speaker = script(directory.path(), "cat > /dev/null; echo \"$@\" >> runs; cat sound.wav");
-    assert_eq!(speaker.cached("hello", "en", None), None);
-    let asked = (0..50).map(|_| speaker.speech("hello", "en", None));
+    assert_eq!(speaker.cached("hello", "en", None, Format::NATIVE), None);
+    let asked = (0..50).map(|_| speaker.speech("hello", "en", None, Format::NATIVE));
     let answers = futures_util::future::join_all(asked).await;
     assert!(answers.iter().all(|audio| *audio == answers[0] && *audio != tone::chime()));
-    assert_eq!(speaker.cached("hello", "en", None), Some(answers[0].clone()));
-    assert_eq!(speaker.speech("hello", "en", None).await, answers[0]);
+    assert_eq!(speaker.cached("hello", "en", None, Format::NATIVE), Some(answers[0].clone()));
+    assert_eq!(speaker.speech("hello", "en", None, Format::NATIVE).await, answers[0]);
     assert_eq!(runs(directory.path()).len(), 1);
-    speaker.speech("hello", "de", None).await;
-    speaker.speech("hello", "de", Some("anna")).await;
+    speaker.speech("hello", "de", None, Format::NATIVE).await;
+    speaker.speech("hello", "de", Some("anna"), Format::NATIVE).await;
     let runs = runs(directory.path());
     assert_eq!(runs.len(), 3, "another language or voice is another rendering");
     assert!(runs[2].contains("-v anna"), "{runs:?}");
     assert!(runs.iter().all(|arguments| !arguments.contains("hello")), "{runs:?}");
+}
+
+#[tokio::test]
+async fn a_text_is_spoken_once_and_converted_once_for_each_format_of_a_line() {
+    let directory = tempfile::tempdir().unwrap();
+    sound(directory.path());
+    let speaker = script(directory.path(), "cat > /dev/null; echo run >> runs; cat sound.wav");
+    let formats = [Format::PCMU, Format::PCMA, Format::pcm(24_000).unwrap(), Format::PCMU];
+    let asked = formats.map(|format| speaker.speech("hello", "en", None, format));
+    let answers = futures_util::future::join_all(asked).await;
+    assert_eq!(runs(directory.path()).len(), 1);
+    let native = speaker.cached("hello", "en", None, Format::NATIVE).unwrap();
+    for (format, audio) in formats.into_iter().zip(&answers) {
+        let (converted, original) =
+            (format.length(audio.len()), Format::NATIVE.length(native.len()));
+        assert!(converted.abs_diff(original) < Duration::from_millis(1), "{format:?}");
+        assert!(is_voiced_in(format, audio), "{format:?}");
+        let again = speaker.cached("hello", "en", None, format).unwrap();
+        assert_eq!(again.as_ptr(), speaker.speech("hello", "en", None, format).await.as_ptr());
+    }
+    assert_eq!(answers[0].as_ptr(), answers[3].as_ptr(), "two askers, one conversion");
+    assert_ne!(answers[0], tone::chime_in(Format::PCMU));
+}
+
+#[tokio::test]
+async fn a_failure_is_the_chime_in_every_format_and_tried_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let speaker = script(directory.path(), "cat > /dev/null; echo run >> runs; exit 1");
+    for format in [Format::PCMU, Format::NATIVE, Format::PCMU, Format::PCMA] {
+        let speech = speaker.speech("hello", "en", None, format).await;
+        assert_eq!(speech, tone::chime_in(format), "{format:?}");
+        assert_eq!(speaker.cached("hello", "en", None, format), None, "{format:?}");
+    }
+    // Once for the language, and once for the default voice.
+    assert_eq!(runs(directory.path()).len(), 2);
+    let mute = Speaker::with_program(None);
+    assert_eq!(mute.cached("", "en", None, Format::PCMA), Some(tone::chime_in(Format::PCMA)));
 }
 
 #[tokio::test]
@@ -55,7 +92,8 @@ async fn an_asker_who_gives_up_spoils_nothing() {
     let body = "cat > /dev/null; mkfifo gate; echo run >> runs; read go < gate; cat sound.wav";
     let speaker = script(directory.path(), body);
     let other = speaker.clone();
-    let given_up = tokio::spawn(async move { other.speech("hello", "en", None).await });
+    let given_up =
+        tokio::spawn(async move { other.speech("hello", "en", None, Format::NATIVE).await });
     let started = async {
         while runs(directory.path()).is_empty() {
             tokio::task::yield_now().await;
@@ -63,7 +101,8 @@ async fn an_asker_who_gives_up_spoils_nothing() {
     };
     timeout(Duration::from_secs(10), started).await.unwrap();
     given_up.abort();
-    let patient = tokio::spawn(async move { speaker.speech("hello", "en", None).await });
+    let patient =
+        tokio::spawn(async move { speaker.speech("hello", "en", None, Format::NATIVE).await });
     tokio::fs::write(directory.path().join("gate"), "go\n").await.unwrap();
     assert_ne!(patient.await.unwrap(), tone::chime());
     assert_eq!(runs(directory.path()).len(), 1);
@@ -75,32 +114,36 @@ async fn a_voice_that_fails_gives_way_to_the_language_and_then_the_chime() {
     sound(directory.path());
     let body = "cat > /dev/null; echo \"$4\" >> runs; [ \"$4\" = fr ] && cat sound.wav";
     let speaker = script(directory.path(), body);
-    assert_ne!(speaker.speech("hello", "fr", Some("marie")).await, tone::chime());
+    assert_ne!(speaker.speech("hello", "fr", Some("marie"), Format::NATIVE).await, tone::chime());
     assert_eq!(runs(directory.path()), ["marie", "fr"]);
-    assert_eq!(speaker.speech("hello", "tlh", None).await, tone::chime());
+    assert_eq!(speaker.speech("hello", "tlh", None, Format::NATIVE).await, tone::chime());
     assert_eq!(runs(directory.path())[2..], ["tlh", "en"]);
-    assert_eq!(speaker.speech("hello", "tlh", None).await, tone::chime());
+    assert_eq!(speaker.speech("hello", "tlh", None, Format::NATIVE).await, tone::chime());
     assert_eq!(runs(directory.path()).len(), 4, "a fresh failure is not tried again at once");
-    assert_eq!(speaker.cached("hello", "tlh", None), None, "nor kept as if it were speech");
+    assert_eq!(
+        speaker.cached("hello", "tlh", None, Format::NATIVE),
+        None,
+        "nor kept as if it were speech"
+    );
 }
 
 #[tokio::test]
 async fn a_program_that_is_not_there_or_talks_nonsense_is_the_chime() {
     let none = Speaker::with_program(None);
-    assert_eq!(none.cached("hello", "en", None), Some(tone::chime()));
-    assert_eq!(none.speech("hello", "en", None).await, tone::chime());
+    assert_eq!(none.cached("hello", "en", None, Format::NATIVE), Some(tone::chime()));
+    assert_eq!(none.speech("hello", "en", None, Format::NATIVE).await, tone::chime());
     let lost = Speaker::with_program(Some("/nonexistent/espeak-ng".into()));
-    assert_eq!(lost.speech("hello", "en", None).await, tone::chime());
+    assert_eq!(lost.speech("hello", "en", None, Format::NATIVE).await, tone::chime());
     let directory = tempfile::tempdir().unwrap();
     let nonsense = script(directory.path(), "cat; echo nonsense");
-    assert_eq!(nonsense.speech("hello", "en", None).await, tone::chime());
+    assert_eq!(nonsense.speech("hello", "en", None, Format::NATIVE).await, tone::chime());
 }
 
 #[tokio::test]
 async fn the_child_is_told_none_of_our_secrets() {
     let directory = tempfile::tempdir().unwrap();
     let speaker = script(directory.path(), "cat > /dev/null; env > runs");
-    speaker.speech("hello", "en", None).await;
+    speaker.speech("hello", "en", None, Format::NATIVE).await;
     let environment = runs(directory.path());
     assert!(!environment.is_empty());
     // Cargo sets this for every test.
@@ -115,12 +158,18 @@ async fn the_real_synthesiser_speaks() {
         return;
     }
     let tenths = |audio: &Bytes| audio.len() * 10 / BYTES_PER_SECOND;
-    let short = speaker.speech("- Hello.", "en-GB", Some("no-such-voice")).await;
+    let short = speaker.speech("- Hello.", "en-GB", Some("no-such-voice"), Format::NATIVE).await;
     assert_ne!(short, tone::chime());
     assert!((3..15).contains(&tenths(&short)), "{} tenths of a second", tenths(&short));
-    let long = speaker.speech("Hello. You are connected to the front door.", "en", None).await;
+    let long = speaker
+        .speech("Hello. You are connected to the front door.", "en", None, Format::NATIVE)
+        .await;
     assert!((15..60).contains(&tenths(&long)), "{} tenths of a second", tenths(&long));
     let loudest = long.as_chunks().0.iter().map(|two| i16::from_le_bytes(*two).unsigned_abs());
     assert!(loudest.max() > Some(3_000));
-    assert_eq!(speaker.speech("...", "en", None).await, tone::chime(), "nothing to say");
+    assert_eq!(
+        speaker.speech("...", "en", None, Format::NATIVE).await,
+        tone::chime(),
+        "nothing to say"
+    );
 }

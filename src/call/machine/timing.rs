@@ -8,16 +8,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Machine, SAFETY, State, Step};
-use crate::{
-    audio,
-    call::{EndReason, Time, speech::Phrase},
-};
+use crate::call::{EndReason, Time, marks, speech::Phrase};
 
 /// The greeting counts as said with this much of it left to play, so that the echo which follows
 /// finds room and is not held up.
 const GREETING_TAIL: Duration = Duration::from_millis(60);
-/// A stretch of echo is over when there was nothing to return for this long.
-const ECHO_PAUSE: Duration = Duration::from_millis(400);
+/// A stretch of speech is over when there was nothing to send for this long.
+const PAUSE: Duration = Duration::from_millis(400);
 /// Closing begins this much earlier than its phrase is long: audio already under way plays first.
 const CLOSING_MARGIN: Duration = Duration::from_millis(500);
 /// What a watchdog grants a call beyond the moment it should have ended by itself.
@@ -42,15 +39,22 @@ impl Machine {
                 phrase.say(now, GREETING_TAIL, &mut self.out).then_some(Step::Said)
             }
             State::Closing { phrase, .. } => {
-                phrase.say(now, Duration::ZERO, &mut self.out).then_some(Step::Said)
+                let tail = closing_tail(self.plan.marks);
+                phrase.say(now, tail, &mut self.out).then_some(Step::Said)
             }
+            State::Leaving { until, .. } => (now >= *until).then_some(Step::Played),
             State::Listening | State::Speaking if now >= self.silence.ends_at() => {
                 Some(Step::WrapUp(EndReason::Silence))
             }
             State::Speaking => {
-                self.echo.release(now, &mut self.out);
-                let dry = !self.echo.has_samples() && now >= self.out.last_audio_at() + ECHO_PAUSE;
-                dry.then_some(Step::RanDry)
+                self.playback.release(now, &mut self.out);
+                let dry = !self.playback.has_samples(&self.out)
+                    && now >= self.out.last_audio_at() + PAUSE;
+                match dry {
+                    true if self.out_of_turns() => Some(Step::WrapUp(EndReason::MaxTurns)),
+                    true => Some(Step::RanDry),
+                    false => None,
+                }
             }
             State::Listening | State::Ended => None,
         }
@@ -63,18 +67,20 @@ impl Machine {
             State::Ended => return None,
             State::Greeting(phrase) => phrase.wake_at(GREETING_TAIL, &self.out),
             State::Listening => self.silence.ends_at(),
-            State::Speaking if self.echo.has_samples() => {
+            State::Speaking if self.playback.has_samples(&self.out) => {
                 self.out.refill_at().min(self.silence.ends_at())
             }
-            State::Speaking => (self.out.last_audio_at() + ECHO_PAUSE).min(self.silence.ends_at()),
+            State::Speaking => (self.out.last_audio_at() + PAUSE).min(self.silence.ends_at()),
             State::Closing { phrase, .. } => {
-                let said_at = phrase.wake_at(Duration::ZERO, &self.out);
+                let said_at = phrase.wake_at(closing_tail(self.plan.marks), &self.out);
                 return Some(said_at.min(over_by.saturating_sub(SAFETY)));
             }
+            State::Leaving { until, .. } => return Some(*until),
         };
         let limit = over_by.saturating_sub(self.needed_to_close());
-        let meter = self.may_need_more().then(|| self.meter.wake_at());
-        Some(state.min(limit).min(meter.unwrap_or(Time::MAX)))
+        let meter = self.may_need_more().then(|| self.meter.wake_at()).unwrap_or(Time::MAX);
+        let marks = self.out.marks().next_due().unwrap_or(Time::MAX);
+        Some(state.min(limit).min(meter).min(marks))
     }
 
     /// When the call would be over, closing words included, if nobody did anything any more.
@@ -87,9 +93,12 @@ impl Machine {
                 let silent = (closed.saturating_add(WATCHDOG_GRACE), EndReason::Silence);
                 Some(earlier(limit, silent))
             }
-            State::Closing { reason, phrase } => {
-                let said = phrase.over_at(now, &self.out) + WATCHDOG_GRACE;
+            State::Closing { reason, phrase, .. } => {
+                let said = phrase.over_at(now, &self.out) + marks::WAITED_FOR + WATCHDOG_GRACE;
                 Some((said.min(limit.0), *reason))
+            }
+            State::Leaving { reason, until, .. } => {
+                Some(((*until + WATCHDOG_GRACE).min(limit.0), *reason))
             }
             State::Ended => None,
         }
@@ -115,8 +124,14 @@ impl Machine {
     /// The time it takes to end the call decently.
     pub(super) fn needed_to_close(&self) -> Duration {
         let phrase = self.closing.as_ref().map_or(0, Bytes::len);
-        audio::length(phrase) + CLOSING_MARGIN
+        self.plan.format.length(phrase) + CLOSING_MARGIN
     }
+}
+
+/// How much of the last words may still be unplayed when they count as said: where the peer tells what
+/// it has played there is no need to guess.
+fn closing_tail(peer_tells: bool) -> Duration {
+    if peer_tells { Duration::MAX } else { Duration::ZERO }
 }
 
 /// The earlier of two ends; the first if they fall together.

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     app::{self, Running, StartError},
-    settings::{MetricsListen, ServeArgs},
+    settings::{MetricsListen, OidcArgs, ServeArgs},
 };
 
 /// Where the demo listens unless that is taken.
@@ -102,7 +102,7 @@ async fn demonstrate(args: &DemoArgs) -> Result<(), Failure> {
         outcome = print(format_args!("\n{}", paint.good(took))).map_err(Failure::from);
     }
     if outcome.is_ok() && !args.exit {
-        outcome = invite(paint, &base, &token).map_err(Failure::from);
+        outcome = invite(paint, &base, &token, running.setup_url()).map_err(Failure::from);
         interrupts.next().await;
     }
     let settled = stop(running, &mut interrupts).await;
@@ -127,6 +127,7 @@ fn settings(args: &DemoArgs, directory: &Path, token: &SecretString) -> ServeArg
         relay_networks: Default::default(),
         drain_seconds: 1,
         attempts_per_minute: 100,
+        oidc: OidcArgs::default(),
     }
 }
 
@@ -148,10 +149,18 @@ fn random_token() -> io::Result<String> {
     Ok(hex::encode(bytes))
 }
 
-fn invite(paint: Paint, base: &str, token: &SecretString) -> io::Result<()> {
+/// `setup` is the link that opens the dashboard of a database without users, as the demo's is.
+fn invite(paint: Paint, base: &str, token: &SecretString, setup: Option<&str>) -> io::Result<()> {
     print("\nThe server stays up until Ctrl-C.")?;
-    print(format_args!("   the API, to read and try  {}", paint.name(format!("{base}/api/docs"))))?;
-    print(format_args!("   its token, for this demo  {}", token.expose_secret()))
+    if let Some(link) = setup {
+        print(format_args!("   the dashboard, to set up   {}", paint.name(link)))?;
+        print("                             within an hour and once; then look at “Demo”")?;
+    }
+    print(format_args!(
+        "   the API, to read and try   {}",
+        paint.name(format!("{base}/api/docs"))
+    ))?;
+    print(format_args!("   its token, for this demo   {}", token.expose_secret()))
 }
 
 /// Stops the server, without further patience if the user insists.

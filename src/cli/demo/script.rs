@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     agent::speech::Speaker,
-    audio::{BYTES_PER_SECOND, tone, wav},
+    audio::{BYTES_PER_SECOND, format::Format, tone, wav},
     points::Seconds,
 };
 
@@ -169,7 +169,7 @@ async fn refused(address: &Address) -> Result<(), Failure> {
 /// The caller's words as sound; where there is no synthesiser, a tone.
 async fn clip(speaker: &Speaker, words: &str) -> Clip {
     if speaker.can_speak() {
-        let sound = speaker.speech(words, "en", Some(CALLER)).await;
+        let sound = speaker.speech(words, "en", Some(CALLER), Format::NATIVE).await;
         return Clip { words: quoted(words), sound };
     }
     Clip { words: "a tune, as espeak-ng is not installed".to_owned(), sound: tone::caller() }

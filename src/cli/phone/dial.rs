@@ -4,6 +4,7 @@
 //! and key, at trace level, and it drops the body of a refusal, in which the code stands.
 
 use std::{
+    fmt::Write,
     io,
     time::{Duration, Instant},
 };
@@ -11,19 +12,35 @@ use std::{
 use rustls_pki_types::ServerName;
 use serde::Deserialize;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
 use tokio_rustls::TlsConnector;
-use tokio_tungstenite::{WebSocketStream, tungstenite::handshake::client::generate_key};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        handshake::{client::generate_key, derive_accept_key},
+        protocol::{Role, WebSocketConfig},
+    },
+};
 use zeroize::Zeroizing;
 
-use super::{Address, Line};
-use crate::agent::ws::{self, Answer, BadAnswer, LONGEST, SUBPROTOCOL, Wire};
+use super::{Address, Carrier, Line, native::Native, side::Side};
+use crate::trust::client_tls;
 
+/// The subprotocol of the native dialect.
+const SUBPROTOCOL: &str = "upvoot.v1";
 /// To connect, and again to be answered: the server itself takes up to five seconds to refuse.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes of the longest answer head, and of the longest refusal, that are read.
+const LONGEST: usize = 64 * 1024;
+/// Bytes of the longest message that is taken.
+const LONGEST_MESSAGE: usize = 1024 * 1024;
+
+pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
 pub(super) type Socket = WebSocketStream<Box<dyn Wire>>;
 
@@ -56,25 +73,42 @@ pub enum NoCall {
     NoVoiceServer(&'static str),
 }
 
-impl From<BadAnswer> for NoCall {
-    fn from(bad: BadAnswer) -> Self {
-        match bad {
-            BadAnswer::Io(error) => Self::Unreachable(error),
-            BadAnswer::Nonsense(what) => Self::NoVoiceServer(what),
-        }
-    }
+/// What a client says of itself when it asks for the upgrade.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// The one subprotocol it offers.
+    pub subprotocol: Option<String>,
+    /// The server has to agree to that subprotocol, or there is no call.
+    pub insists: bool,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// What it adds to the address's query string.
+    pub query: Option<String>,
 }
 
-/// Places a call.
+/// Places a call in the native dialect.
 ///
 /// # Errors
 /// [`NoCall`], also when the server refuses.
 pub async fn dial(address: &Address) -> Result<Line, NoCall> {
+    let native = Offer { subprotocol: Some(SUBPROTOCOL.to_owned()), ..Offer::default() };
+    place(address, &native, Box::new(Native)).await
+}
+
+/// Places a call as a telephony provider does.
+///
+/// # Errors
+/// [`NoCall`], also when the server refuses.
+pub async fn dial_as(address: &Address, carrier: Carrier) -> Result<Line, NoCall> {
+    place(address, &carrier.offer(), Box::new(carrier)).await
+}
+
+async fn place(address: &Address, offer: &Offer, side: Box<dyn Side>) -> Result<Line, NoCall> {
     let dialled = Instant::now();
     let wire = timeout(PATIENCE, connect(address)).await.map_err(|_| NoCall::NoAnswer)??;
     let socket =
-        timeout(PATIENCE, upgrade(address, wire)).await.map_err(|_| NoCall::NoAnswer)??;
-    Ok(Line::begin(socket, dialled.elapsed()))
+        timeout(PATIENCE, upgrade(address, offer, wire)).await.map_err(|_| NoCall::NoAnswer)??;
+    Ok(Line::begin(socket, dialled.elapsed(), side))
 }
 
 async fn connect(address: &Address) -> Result<Box<dyn Wire>, NoCall> {
@@ -86,20 +120,17 @@ async fn connect(address: &Address) -> Result<Box<dyn Wire>, NoCall> {
     }
     let name = ServerName::try_from(address.host.clone())
         .map_err(|error| NoCall::Insecure(io::Error::other(error)))?;
-    let secured = TlsConnector::from(ws::tls()).connect(name, stream).await;
+    let secured = TlsConnector::from(client_tls()).connect(name, stream).await;
     Ok(Box::new(secured.map_err(NoCall::Insecure)?))
 }
 
-async fn upgrade(address: &Address, mut wire: Box<dyn Wire>) -> Result<Socket, NoCall> {
+async fn upgrade(
+    address: &Address,
+    offer: &Offer,
+    mut wire: Box<dyn Wire>,
+) -> Result<Socket, NoCall> {
     let nonce = generate_key();
-    let request = Zeroizing::new(format!(
-        "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {nonce}\r\n\
-         Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\nUser-Agent: upvoot/{}\r\n\r\n",
-        address.path.as_str(),
-        address.authority,
-        env!("CARGO_PKG_VERSION"),
-    ));
+    let request = request(address, offer, &nonce);
     // A server that answers before it has read everything may close early: its answer counts.
     let _ = wire.write_all(request.as_bytes()).await;
     let _ = wire.flush().await;
@@ -109,8 +140,100 @@ async fn upgrade(address: &Address, mut wire: Box<dyn Wire>) -> Result<Socket, N
         let code = problem_code(&mut wire, &answer).await;
         return Err(NoCall::Refused(Refusal { status: answer.status, code }));
     }
-    answer.agrees(&nonce, &[SUBPROTOCOL])?;
-    Ok(ws::adopt(wire, answer.tail).await)
+    if answer.accept != Some(derive_accept_key(nonce.as_bytes())) {
+        return Err(NoCall::NoVoiceServer("a wrong Sec-WebSocket-Accept"));
+    }
+    if answer.extended {
+        return Err(NoCall::NoVoiceServer("an extension nobody asked for"));
+    }
+    match answer.subprotocol {
+        Some(_) if answer.subprotocol == offer.subprotocol => {}
+        Some(_) => return Err(NoCall::NoVoiceServer("a subprotocol nobody asked for")),
+        None if offer.insists => return Err(NoCall::NoVoiceServer("no subprotocol")),
+        None => {}
+    }
+    let config = WebSocketConfig::default()
+        .read_buffer_size(16 * 1024)
+        .write_buffer_size(0)
+        .max_message_size(Some(LONGEST_MESSAGE))
+        .max_frame_size(Some(LONGEST_MESSAGE));
+    Ok(WebSocketStream::from_partially_read(wire, answer.tail, Role::Client, Some(config)).await)
+}
+
+/// The request for the upgrade. It holds the key.
+fn request(address: &Address, offer: &Offer, nonce: &str) -> Zeroizing<String> {
+    let query = offer.query.as_ref().map(|query| {
+        let joint = if address.path.contains('?') { '&' } else { '?' };
+        format!("{joint}{query}")
+    });
+    // Never moved by growing, which would leave a copy that nobody wipes.
+    let room = address.path.len() + query.as_ref().map_or(0, String::len) + 4096;
+    let mut request = Zeroizing::new(String::with_capacity(room));
+    request.push_str("GET ");
+    request.push_str(&address.path);
+    request.extend(query);
+    let _ = write!(
+        request,
+        " HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {nonce}\r\nUser-Agent: upvoot/{}\r\n",
+        address.authority,
+        env!("CARGO_PKG_VERSION"),
+    );
+    let subprotocol = offer.subprotocol.iter().map(|name| ("Sec-WebSocket-Protocol", name));
+    let headers = offer.headers.iter().map(|(name, value)| (*name, value));
+    for (name, value) in subprotocol.chain(headers) {
+        let _ = write!(request, "{name}: {value}\r\n");
+    }
+    request.push_str("\r\n");
+    request
+}
+
+/// The head of the server's answer, and what of the rest came with it.
+struct Answer {
+    status: u16,
+    accept: Option<String>,
+    subprotocol: Option<String>,
+    extended: bool,
+    length: Option<usize>,
+    tail: Vec<u8>,
+}
+
+impl Answer {
+    async fn read(wire: &mut Box<dyn Wire>) -> Result<Self, NoCall> {
+        let mut bytes = Vec::with_capacity(2048);
+        loop {
+            if wire.read_buf(&mut bytes).await.map_err(NoCall::Unreachable)? == 0 {
+                return Err(NoCall::NoVoiceServer("it hung up without an answer"));
+            }
+            if let Some(answer) = Self::parse(&bytes)? {
+                return Ok(answer);
+            }
+            if bytes.len() > LONGEST {
+                return Err(NoCall::NoVoiceServer("an answer without an end"));
+            }
+        }
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Option<Self>, NoCall> {
+        let mut headers = [httparse::EMPTY_HEADER; 64];
+        let mut response = httparse::Response::new(&mut headers);
+        let parsed = response.parse(bytes).map_err(|_| NoCall::NoVoiceServer("no HTTP"))?;
+        let httparse::Status::Complete(head) = parsed else {
+            return Ok(None);
+        };
+        let header = |name: &str| {
+            let found = response.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name))?;
+            Some(String::from_utf8_lossy(found.value).trim().to_owned())
+        };
+        Ok(Some(Self {
+            status: response.code.unwrap_or_default(),
+            accept: header("Sec-WebSocket-Accept"),
+            subprotocol: header("Sec-WebSocket-Protocol"),
+            extended: header("Sec-WebSocket-Extensions").is_some(),
+            length: header("Content-Length").and_then(|length| length.parse().ok()),
+            tail: bytes[head..].to_vec(),
+        }))
+    }
 }
 
 /// The `code` of a problem document. A body that is late, long or something else has none.

@@ -7,66 +7,24 @@ use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
 };
-use serde::Deserialize;
 use tokio::{
     sync::mpsc,
     time::{self, MissedTickBehavior},
 };
-use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::tungstenite::{self, Message as Frame};
 
 use super::{
+    Complaint, Message,
     dial::Socket,
     mouth::{Mouth, Start, Turn},
+    side::{Side, Step, Steps},
 };
+use crate::audio::format::Format;
 
-/// How long a server may take from `end_call` to `call_end`, and from there to closing.
+/// How long a server may take from our hanging up to its last word, and from there to closing.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long the server may leave a frame unread.
 const STUCK: Duration = Duration::from_secs(10);
-
-/// What the server says in text.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Message {
-    /// The call has begun.
-    CallStart {
-        /// Its id.
-        call_id: String,
-    },
-    /// The agent begins to speak.
-    AudioStart,
-    /// The agent is silent.
-    AudioEnd,
-    /// The agent has understood that it is its turn.
-    TurnStart,
-    /// What the caller may be saying.
-    Interim {
-        /// The words so far.
-        text: String,
-    },
-    /// What somebody said.
-    Transcript {
-        /// `user` or `assistant`.
-        role: String,
-        /// The words.
-        text: String,
-    },
-    /// Something went wrong.
-    Error {
-        /// A stable code.
-        code: String,
-        /// A sentence.
-        message: String,
-    },
-    /// The call is over.
-    CallEnd {
-        /// Why.
-        reason: String,
-    },
-    /// A type this telephone does not know.
-    #[serde(other)]
-    Unknown,
-}
 
 /// Something that happened on the line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,10 +38,22 @@ pub struct Heard {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// The agent's sound.
+    /// The agent's sound, in [`Line::format`]: as it came, or as the provider played it.
     Sound(Bytes),
-    /// The server said something.
+    /// The server said something, in the native dialect.
     Said(Message),
+    /// The provider sent this text.
+    Sent(String),
+    /// The provider received this text, or was told this much about a frame.
+    Received(String),
+    /// The provider does not like what it was sent.
+    Complained(Complaint),
+    /// The agent begins to be heard, on a line where no message says so.
+    AgentSpeaks,
+    /// It is not heard any more.
+    AgentIsSilent,
+    /// A key of ours was pressed.
+    Pressed(char),
     /// A clip of ours begins with the frame just sent.
     ClipBegan,
     /// The whole clip has been sent.
@@ -96,6 +66,7 @@ pub enum What {
 
 enum Order {
     Play(Bytes, Start),
+    Press(char, Start),
     HangUp,
 }
 
@@ -104,39 +75,53 @@ enum Order {
 pub struct Line {
     /// How long it took from dialling to the server's acceptance.
     pub took: Duration,
+    format: Format,
     accepted: Instant,
     orders: mpsc::UnboundedSender<Order>,
     heard: mpsc::UnboundedReceiver<Heard>,
 }
 
 impl Line {
-    pub(super) fn begin(socket: Socket, took: Duration) -> Self {
+    pub(super) fn begin(socket: Socket, took: Duration, side: Box<dyn Side>) -> Self {
         let (orders, taken) = mpsc::unbounded_channel();
         // Unbounded, so that a user who is busy for a moment does not disturb the pace.
         let (tell, heard) = mpsc::unbounded_channel();
         let (sink, stream) = socket.split();
         let accepted = Instant::now();
+        let format = side.format();
         let call = Call {
             sink,
-            mouth: Mouth::default(),
+            mouth: Mouth::new(format),
+            side,
+            steps: Steps::new(),
             tell,
             accepted,
             give_up: None,
             mute: false,
-            call_end: false,
+            over: false,
             close: None,
         };
         tokio::spawn(call.run(stream, taken));
-        Self { took, accepted, orders, heard }
+        Self { took, format, accepted, orders, heard }
     }
 
-    /// Plays a clip, after those that are still being played.
+    /// How sound is written on this line.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Plays a clip in [`Line::format`], after those that are still being played.
     pub fn play(&self, clip: Bytes, start: Start) {
         // A line that is down has told so through `hear`.
         let _ = self.orders.send(Order::Play(clip, start));
     }
 
-    /// Asks the server to end the call. What follows, up to the server's close, can be heard.
+    /// Presses a key (`0`-`9`, `*`, `#`, `A`-`D`), after what is still being played or pressed.
+    pub fn press(&self, key: char, start: Start) {
+        let _ = self.orders.send(Order::Press(key, start));
+    }
+
+    /// Hangs up. What follows, up to the server's close, can be heard.
     pub fn hang_up(&self) {
         let _ = self.orders.send(Order::HangUp);
     }
@@ -154,15 +139,18 @@ impl Line {
 }
 
 struct Call {
-    sink: SplitSink<Socket, tungstenite::Message>,
+    sink: SplitSink<Socket, Frame>,
     mouth: Mouth,
+    side: Box<dyn Side>,
+    /// What the side wants done; empty between two frames.
+    steps: Steps,
     tell: mpsc::UnboundedSender<Heard>,
     accepted: Instant,
     give_up: Option<time::Instant>,
     /// Nothing more is to be sent.
     mute: bool,
-    /// The server has said that the call is over.
-    call_end: bool,
+    /// The last word was said: only the close is missing.
+    over: bool,
     /// When the server closed, and with which code.
     close: Option<(Duration, Option<u16>)>,
 }
@@ -179,7 +167,12 @@ impl Call {
         let mut ticks = time::interval(Duration::from_millis(20));
         // Late frames are sent at once, so that the average stays at real time.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        self.side.begin(&mut self.steps);
+        let mut step = self.carry_out().await;
         let last = loop {
+            if let Err(last) = step {
+                break last;
+            }
             let give_up = self.give_up;
             let deadline = async move {
                 match give_up {
@@ -187,48 +180,71 @@ impl Call {
                     None => std::future::pending().await,
                 }
             };
-            let step = tokio::select! {
-                message = stream.next() => self.receive(message),
+            step = tokio::select! {
+                message = stream.next() => self.receive(message).await,
                 order = orders.recv() => match order {
                     Some(order) => self.obey(order).await,
                     None => return,
                 },
                 _ = ticks.tick(), if !self.mute => self.speak().await,
-                () = deadline => Err(self.over(self.unfinished())),
+                () = deadline => Err(self.ended(self.unfinished())),
             };
-            if let Err(last) = step {
-                break last;
-            }
         };
         self.tell(last);
     }
 
     async fn obey(&mut self, order: Order) -> Result<(), Over> {
         match order {
-            Order::Play(clip, start) => {
-                self.mouth.play(clip, start);
-                Ok(())
-            }
+            Order::Play(clip, start) => self.mouth.play(clip, start),
+            Order::Press(key, start) => self.mouth.press(key, start),
             Order::HangUp => {
                 self.give_up.get_or_insert_with(|| time::Instant::now() + FAREWELL);
-                self.send(tungstenite::Message::text(r#"{"type":"end_call"}"#)).await
+                if !self.over {
+                    self.side.hang_up(&mut self.steps);
+                }
             }
         }
+        self.carry_out().await
     }
 
     async fn speak(&mut self) -> Result<(), Over> {
+        let now = self.accepted.elapsed();
         let (frame, turn) = self.mouth.next();
-        self.send(tungstenite::Message::Binary(frame)).await?;
+        self.side.speak(now, frame, &mut self.steps);
+        if let Some(Turn::Pressed(key)) = turn {
+            self.side.press(now, key, &mut self.steps);
+        }
+        self.carry_out().await?;
         match turn {
             Some(Turn::Began) => self.tell(What::ClipBegan),
             Some(Turn::Ended) => self.tell(What::ClipEnded),
+            Some(Turn::Pressed(key)) => self.tell(What::Pressed(key)),
             None => {}
         }
         Ok(())
     }
 
-    async fn send(&mut self, message: tungstenite::Message) -> Result<(), Over> {
-        match time::timeout(STUCK, self.sink.send(message)).await {
+    /// Does what the side wants done.
+    async fn carry_out(&mut self) -> Result<(), Over> {
+        for step in std::mem::take(&mut self.steps) {
+            match step {
+                Step::Send(frame) => self.send(frame).await?,
+                Step::Tell(what) => self.tell(what),
+                Step::AgentSpeaks => self.mouth.agent_speaks(),
+                Step::AgentIsSilent => self.mouth.agent_is_silent(),
+                Step::Over => {
+                    self.mute = true;
+                    self.over = true;
+                    self.give_up = Some(time::Instant::now() + FAREWELL);
+                }
+                Step::Broken(why) => return Err(What::Broken(why)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, frame: Frame) -> Result<(), Over> {
+        match time::timeout(STUCK, self.sink.send(frame)).await {
             Err(_) => Err(What::Broken("the server does not read".to_owned())),
             // Not an end in itself: what the server said before it went away is still to be read.
             Ok(Err(_)) => {
@@ -240,47 +256,32 @@ impl Call {
         }
     }
 
-    fn receive(
+    async fn receive(
         &mut self,
-        message: Option<Result<tungstenite::Message, tungstenite::Error>>,
+        frame: Option<Result<Frame, tungstenite::Error>>,
     ) -> Result<(), Over> {
-        match message {
-            Some(Ok(tungstenite::Message::Binary(sound))) => self.tell(What::Sound(sound)),
-            Some(Ok(tungstenite::Message::Text(text))) => self.understand(&text)?,
+        match frame {
+            Some(Ok(frame @ (Frame::Binary(_) | Frame::Text(_)))) => {
+                self.side.hear(self.accepted.elapsed(), frame, &mut self.steps);
+                self.carry_out().await
+            }
             // The library answers with the next read, which then meets the end.
-            Some(Ok(tungstenite::Message::Close(frame))) => {
+            Some(Ok(Frame::Close(frame))) => {
                 self.mute = true;
                 let code = frame.map(|frame| frame.code.into());
                 self.close = Some((self.accepted.elapsed(), code));
                 self.give_up = Some(time::Instant::now() + FAREWELL);
+                Ok(())
             }
             // Pings are answered by the library.
-            Some(Ok(_)) => {}
-            Some(Err(error)) => return Err(self.over(&error.to_string())),
-            None => return Err(self.over("the connection ended")),
+            Some(Ok(_)) => Ok(()),
+            Some(Err(error)) => Err(self.ended(&error.to_string())),
+            None => Err(self.ended("the connection ended")),
         }
-        Ok(())
-    }
-
-    fn understand(&mut self, text: &str) -> Result<(), Over> {
-        let message = serde_json::from_str(text)
-            .map_err(|_| What::Broken("the server sent text that is no event".to_owned()))?;
-        match message {
-            Message::AudioStart => self.mouth.agent_speaks(),
-            Message::AudioEnd => self.mouth.agent_is_silent(),
-            Message::CallEnd { .. } => {
-                self.mute = true;
-                self.call_end = true;
-                self.give_up = Some(time::Instant::now() + FAREWELL);
-            }
-            _ => {}
-        }
-        self.tell(What::Said(message));
-        Ok(())
     }
 
     /// The last thing to tell: the close, if the server closed, whatever came after it.
-    fn over(&self, fault: &str) -> Over {
+    fn ended(&self, fault: &str) -> Over {
         match self.close {
             Some((_, code)) => What::Closed(code),
             None => What::Broken(fault.to_owned()),
@@ -288,7 +289,7 @@ impl Call {
     }
 
     fn unfinished(&self) -> &'static str {
-        if self.call_end {
+        if self.over {
             "the server did not close the connection"
         } else {
             "the server did not end the call"

@@ -3,21 +3,21 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
-use crate::audio::BYTES_PER_SECOND;
+use crate::audio::{FRAME_BYTES, format::Format};
 
-/// Bytes of a frame: 20 ms of sound.
-pub const FRAME: usize = BYTES_PER_SECOND / 50;
+/// Bytes of a frame in the native dialect: 20 ms of sound.
+pub const FRAME: usize = FRAME_BYTES;
 
 /// Frames without a word from the agent after which nobody expects a greeting: 2 s.
 const NO_GREETING: u32 = 100;
 /// Frames of the longest greeting that is heard out: 60 s.
 const LONGEST_GREETING: u32 = 3_000;
+/// Frames that a key takes, from pressing it to the next: 240 ms.
+const KEY: u32 = 12;
 
-static SILENCE: [u8; FRAME] = [0; FRAME];
-
-/// When a clip begins.
+/// When a clip or a key begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// With the next frame.
@@ -26,22 +26,33 @@ pub enum Start {
     AfterGreeting,
 }
 
-/// What became of the clips with a frame.
+/// What became of the clips and keys with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
     /// A clip's first byte is in this frame.
     Began,
     /// A clip's last byte was in the frame before.
     Ended,
+    /// A key is pressed now.
+    Pressed(char),
 }
 
-#[derive(Default)]
 pub struct Mouth {
-    clips: VecDeque<(Bytes, Start)>,
-    /// Whether the first of the clips is being played.
-    playing: bool,
+    /// 20 ms of nothing.
+    silence: Bytes,
+    queue: VecDeque<(Act, Start)>,
+    /// Whether the first of the queue has begun.
+    acting: bool,
     frames: u32,
     heard: Heard,
+}
+
+/// What a caller does besides listening.
+enum Act {
+    /// What is left of a clip.
+    Say(Bytes),
+    /// A key, and the frames that it still takes.
+    Press(char, u32),
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
@@ -53,10 +64,24 @@ enum Heard {
 }
 
 impl Mouth {
+    pub fn new(format: Format) -> Self {
+        Self {
+            silence: vec![format.silence(); format.frame_bytes()].into(),
+            queue: VecDeque::new(),
+            acting: false,
+            frames: 0,
+            heard: Heard::Nothing,
+        }
+    }
+
     pub fn play(&mut self, clip: Bytes, start: Start) {
         if !clip.is_empty() {
-            self.clips.push_back((clip, start));
+            self.queue.push_back((Act::Say(clip), start));
         }
+    }
+
+    pub fn press(&mut self, key: char, start: Start) {
+        self.queue.push_back((Act::Press(key, KEY), start));
     }
 
     /// The agent began to speak.
@@ -74,23 +99,38 @@ impl Mouth {
     /// The next 20 ms.
     pub fn next(&mut self) -> (Bytes, Option<Turn>) {
         self.frames = self.frames.saturating_add(1);
-        let silence = Bytes::from_static(&SILENCE);
-        let greeted = self.greeted();
-        let Some((clip, start)) = self.clips.front_mut() else {
+        let silence = self.silence.clone();
+        let may_begin = self.acting || {
+            let first = self.queue.front().map(|(_, start)| *start);
+            first == Some(Start::AtOnce) || self.greeted()
+        };
+        let Some((act, _)) = self.queue.front_mut().filter(|_| may_begin) else {
             return (silence, None);
         };
-        if self.playing && clip.is_empty() {
-            self.playing = false;
-            self.clips.pop_front();
-            return (silence, Some(Turn::Ended));
+        let began = !std::mem::replace(&mut self.acting, true);
+        match act {
+            Act::Say(clip) if !clip.is_empty() => {
+                let frame = clip.split_to(clip.len().min(silence.len()));
+                (filled_up(frame, &silence), began.then_some(Turn::Began))
+            }
+            Act::Say(_) => {
+                self.done();
+                (silence, Some(Turn::Ended))
+            }
+            Act::Press(key, frames) => {
+                let turn = began.then_some(Turn::Pressed(*key));
+                *frames -= 1;
+                if *frames == 0 {
+                    self.done();
+                }
+                (silence, turn)
+            }
         }
-        let began = !self.playing;
-        if began && *start == Start::AfterGreeting && !greeted {
-            return (silence, None);
-        }
-        self.playing = true;
-        let frame = clip.split_to(clip.len().min(FRAME));
-        (padded(frame), began.then_some(Turn::Began))
+    }
+
+    fn done(&mut self) {
+        self.acting = false;
+        self.queue.pop_front();
     }
 
     fn greeted(&self) -> bool {
@@ -102,18 +142,22 @@ impl Mouth {
     }
 }
 
-fn padded(frame: Bytes) -> Bytes {
-    if frame.len() == FRAME {
+fn filled_up(frame: Bytes, silence: &Bytes) -> Bytes {
+    if frame.len() == silence.len() {
         return frame;
     }
-    let mut whole = SILENCE;
+    let mut whole = BytesMut::from(&silence[..]);
     whole[..frame.len()].copy_from_slice(&frame);
-    Bytes::copy_from_slice(&whole)
+    whole.freeze()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn native() -> Mouth {
+        Mouth::new(Format::NATIVE)
+    }
 
     fn clip(frames: usize) -> Bytes {
         Bytes::from(vec![7; frames * FRAME])
@@ -125,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_clip_is_sent_whole_and_the_last_frame_is_filled_up() {
-        let mut mouth = Mouth::default();
+        let mut mouth = native();
         mouth.play(clip(2).slice(..FRAME + 2), Start::AtOnce);
         let (first, turn) = mouth.next();
         assert_eq!((first, turn), (clip(1), Some(Turn::Began)));
@@ -139,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_polite_caller_hears_the_greeting_out() {
-        let mut mouth = Mouth::default();
+        let mut mouth = native();
         mouth.play(clip(1), Start::AfterGreeting);
         assert!(!loud(&mouth.next().0));
         mouth.agent_speaks();
@@ -154,11 +198,11 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_ever() {
-        let mut mouth = Mouth::default();
+        let mut mouth = native();
         mouth.play(clip(1), Start::AfterGreeting);
         assert!((0..100).all(|_| !loud(&mouth.next().0)));
         assert!(loud(&mouth.next().0), "no greeting within two seconds");
-        let mut mouth = Mouth::default();
+        let mut mouth = native();
         mouth.agent_speaks();
         mouth.play(clip(1), Start::AfterGreeting);
         assert!((0..3_000).all(|_| !loud(&mouth.next().0)));
@@ -167,12 +211,30 @@ mod tests {
 
     #[test]
     fn clips_are_played_one_after_the_other_and_empty_ones_not_at_all() {
-        let mut mouth = Mouth::default();
+        let mut mouth = native();
         mouth.play(Bytes::new(), Start::AtOnce);
         mouth.play(clip(1), Start::AtOnce);
         mouth.play(clip(1), Start::AtOnce);
         let turns: Vec<_> = (0..6).map(|_| mouth.next().1).collect();
         let (began, ended) = (Some(Turn::Began), Some(Turn::Ended));
         assert_eq!(turns, [began, ended, began, ended, None, None]);
+    }
+
+    #[test]
+    fn keys_take_their_time_and_their_turn() {
+        let mut mouth = Mouth::new(Format::PCMU);
+        mouth.play(Bytes::from_static(&[7; 170]), Start::AtOnce);
+        mouth.press('1', Start::AfterGreeting);
+        mouth.press('#', Start::AtOnce);
+        assert_eq!(mouth.next().1, Some(Turn::Began));
+        let (second, _) = mouth.next();
+        assert_eq!((second.len(), second[9], second[10]), (160, 7, 0xff), "mu-law silence");
+        assert_eq!(mouth.next().1, Some(Turn::Ended));
+        assert_eq!(mouth.next(), (vec![0xff; 160].into(), None), "nobody has greeted yet");
+        mouth.agent_is_silent();
+        let turns: Vec<_> = (0..=KEY).map(|_| mouth.next().1).collect();
+        assert_eq!(turns[0], Some(Turn::Pressed('1')));
+        assert_eq!(turns[KEY as usize], Some(Turn::Pressed('#')));
+        assert!(turns[1..KEY as usize].iter().all(Option::is_none));
     }
 }

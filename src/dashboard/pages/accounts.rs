@@ -39,27 +39,24 @@ pub async fn show(context: Data<Context>, seen: Seen, wanted: Query<Wanted>) -> 
     let more = listed.len() > usize::try_from(LISTED).unwrap_or(usize::MAX);
     listed.truncate(usize::try_from(LISTED).unwrap_or(usize::MAX));
     let next = listed.last().filter(|_| more).map(|last| format!("/accounts?after={}", last.id));
-    let content = page(&listed, next.as_deref());
+    let content = page(&listed, seen.looked_at(), next.as_deref());
     Ok(ok(layout::frame(&seen.frame, Section::Accounts, "Accounts", &[], &content)))
 }
 
-fn page(listed: &[Account], next: Option<&str>) -> Markup {
+fn page(listed: &[Account], now: Option<AccountId>, next: Option<&str>) -> Markup {
     let new = html! { button.main type="button" data-opens="new-account" { "New account" } };
     let rows: Vec<Row> = listed
         .iter()
         .map(|account| Row {
             id: account.id.to_string(),
             cells: vec![
-                html! { (account.name) },
+                html! { a href={ "/accounts/" (account.id) } { (account.name) } },
                 html! { (words::points(account.free())) },
                 html! { (words::points(account.held)) },
                 html! { @if let Some(cap) = account.max_concurrent_calls { (cap) } @else { "No limit" } },
                 words::when(account.created_at),
                 html! {
-                    form.inline method="post" action="/look" {
-                        input type="hidden" name="account" value=(account.id);
-                        button.slim type="submit" { "Show" span.visually-hidden { " " (account.name) } }
-                    }
+                    (look_at(account, now, "slim"))
                 },
             ],
         })
@@ -87,13 +84,27 @@ fn page(listed: &[Account], next: Option<&str>) -> Markup {
     }
 }
 
+/// The button that shows an account's agents, calls and points from now on; `now` is the account they
+/// are shown of.
+pub fn look_at(account: &Account, now: Option<AccountId>, class: &str) -> Markup {
+    html! {
+        @if now == Some(account.id) { (part::tag("", "Shown now")) }
+        @else {
+            form.inline method="post" action="/look" {
+                input type="hidden" name="account" value=(account.id);
+                button class=(class) type="submit" { "Switch" span.visually-hidden { " to " (account.name) } }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::points::Seconds;
 
     #[test]
-    fn an_account_can_be_looked_at() {
+    fn an_account_can_be_looked_at_unless_it_is() {
         let account = Account {
             id: AccountId::new(),
             name: "<One>".to_owned(),
@@ -102,8 +113,11 @@ mod tests {
             max_concurrent_calls: None,
             created_at: 0,
         };
-        let html = page(std::slice::from_ref(&account), None).into_string();
+        let html = page(std::slice::from_ref(&account), None, None).into_string();
         assert!(html.contains("&lt;One&gt;") && html.contains("No limit"));
         assert!(html.contains(&format!("name=\"account\" value=\"{}\"", account.id)));
+        assert!(html.contains(&format!("href=\"/accounts/{}\"", account.id)));
+        let html = look_at(&account, Some(account.id), "").into_string();
+        assert!(html.contains("Shown now") && !html.contains("<form"));
     }
 }

@@ -1,18 +1,19 @@
 //! `/agents/{id}`: one agent, its keys and its settings.
 //!
-//! The keys come first, since they are what people come for; how they look is in [`super::keys`].
+//! The keys come first, since they are what people come for; how they look is in [`super::keys`], and
+//! how the settings do in [`super::agent_form`].
 
 use actix_web::web::{Data, Path};
 use maud::{Markup, html};
 
-use super::{Context, keys};
+use super::{Context, agent_form, keys};
 use crate::{
     agent::profile::Agent,
     clock::wall_ms,
     dashboard::{
         answer::{Answer, Trouble, ok},
         layout::{self, Section},
-        part::{self, Field, Kind},
+        part,
         seen::Seen,
     },
     id::AgentId,
@@ -41,8 +42,9 @@ pub async fn show(context: Data<Context>, seen: Seen, id: Path<String>) -> Answe
         .await?;
     seen.must_see(agent.account_id)?;
     let listed = may_keys.then_some(listed);
-    let content =
-        page(&agent, listed.as_deref(), &context.voice_url(), seen.may_change(), wall_ms());
+    let settings = agent_form::settings(&agent, seen.may_change(), seen.may_operate());
+    let (voice, may_change) = (context.voice_url(), seen.may_change());
+    let content = page(&agent, listed.as_deref(), &settings, &voice, may_change, wall_ms());
     let scripts = ["keys.js", "live.js"];
     Ok(ok(layout::frame(&seen.frame, Section::Agents, &agent.name, &scripts, &content)))
 }
@@ -51,6 +53,7 @@ pub async fn show(context: Data<Context>, seen: Seen, id: Path<String>) -> Answe
 fn page(
     agent: &Agent,
     listed: Option<&[key_rows::KeyView]>,
+    settings: &Markup,
     voice: &str,
     may_change: bool,
     now: i64,
@@ -67,67 +70,9 @@ fn page(
         }
         section.card aria-labelledby="settings-title" {
             h2 #settings-title { "Settings" }
-            (settings(agent, may_change))
+            (settings)
         }
         @if may_change { (delete(agent)) }
-    }
-}
-
-fn settings(agent: &Agent, may_change: bool) -> Markup {
-    let number = |number: Option<i32>| number.map(|n| n.to_string()).unwrap_or_default();
-    let (turns, cap) = (number(agent.max_turns), number(agent.max_concurrent_calls));
-    let duration = agent.max_duration_seconds.to_string();
-    let silence = agent.silence_timeout_seconds.to_string();
-    let text = |id, name, label, hint, value, lines| Field {
-        id,
-        name,
-        label,
-        hint,
-        value,
-        lines,
-        required: true,
-        ..Field::default()
-    };
-    let numbers = |id, name, label, hint, value, kind| Field {
-        id,
-        name,
-        label,
-        hint,
-        value,
-        kind,
-        required: kind == Kind::Number,
-        ..Field::default()
-    };
-    let spoken = "Said before the server ends a call.";
-    let fields = html! {
-        (text("name", "name", "Name", "", &agent.name, 1).render())
-        (text("greeting", "greeting", "Greeting", "Said first on every call.", &agent.greeting, 3).render())
-        (text("closing", "closing_phrase", "Closing phrase", spoken, &agent.closing_phrase, 2).render())
-        div.columns {
-            (text("language", "language", "Language", "A tag such as en or en-GB.", &agent.language, 1).render())
-            (Field { id: "voice", name: "voice", label: "Voice", hint: "Empty: the language's own.",
-                value: agent.voice.as_deref().unwrap_or_default(), kind: Kind::Nullable, ..Field::default() }.render())
-            (numbers("duration", "max_duration_seconds", "Longest call", "In seconds.", &duration, Kind::Number).render())
-            (numbers("silence", "silence_timeout_seconds", "Silence", "Seconds without speech that end a call.", &silence, Kind::Number).render())
-            (numbers("turns", "max_turns", "Turns at most", "Empty: no limit.", &turns, Kind::NullableNumber).render())
-            (numbers("cap", "max_concurrent_calls", "Calls at once", "Empty: no limit.", &cap, Kind::NullableNumber).render())
-        }
-        div.check {
-            input #active type="checkbox" name="is_active" checked[agent.is_active];
-            label for="active" { "Takes new calls" }
-        }
-    };
-    html! {
-        form data-method="PATCH" data-api={ "/api/agents/" (agent.id) } data-said="Saved. It holds for calls that start from now on." {
-            fieldset disabled[!may_change] { legend.visually-hidden { "Settings" } (fields) }
-            (part::form_wrong())
-            @if may_change {
-                div.actions {
-                    button.main type="submit" { "Save" }
-                    p.muted data-form-right role="status" {}
-                }
-            }
-        }
     }
 }
 
@@ -159,34 +104,28 @@ mod tests {
 
     fn agent() -> Agent {
         Agent {
-            id: AgentId::new(),
-            account_id: AccountId::new(),
-            name: "\"><script>".to_owned(),
-            engine: Engine::Echo,
             greeting: "</textarea><b>".to_owned(),
-            closing_phrase: "Bye".to_owned(),
-            system_prompt: None,
-            language: "en".to_owned(),
-            voice: None,
-            max_turns: None,
-            max_duration_seconds: 60,
-            silence_timeout_seconds: 10,
             max_concurrent_calls: Some(3),
-            is_active: true,
-            created_at: 0,
+            ..Agent::new(AccountId::new(), "\"><script>".to_owned(), Engine::Echo, 0)
         }
+    }
+
+    fn html(listed: Option<&[key_rows::KeyView]>, may_change: bool) -> String {
+        let agent = agent();
+        let settings = agent_form::settings(&agent, may_change, false);
+        page(&agent, listed, &settings, "wss://x/voice/", may_change, 0).into_string()
     }
 
     #[test]
     fn names_and_greetings_are_text() {
-        let html = page(&agent(), Some(&[]), "wss://x/voice/", true, 0).into_string();
+        let html = html(Some(&[]), true);
         assert!(!html.contains("<script>") && !html.contains("<b>"));
         assert!(html.contains("data-kind=\"nullable-number\""));
     }
 
     #[test]
     fn who_may_not_sees_no_keys_and_changes_nothing() {
-        let html = page(&agent(), None, "wss://x/voice/", false, 0).into_string();
+        let html = html(None, false);
         assert!(!html.contains("New key") && !html.contains("Revoke") && !html.contains(">Save<"));
         assert!(html.contains("<fieldset disabled>"));
     }

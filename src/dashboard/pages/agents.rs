@@ -4,9 +4,9 @@ use actix_web::web::{Data, Query};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::Context;
+use super::{Context, agent_form};
 use crate::{
-    agent::profile::{Agent, DEFAULT_GREETING},
+    agent::profile::{Agent, DEFAULT_GREETING, Engine},
     dashboard::{
         answer::{Answer, Trouble, ok},
         layout::{self, Section},
@@ -57,7 +57,7 @@ fn page(listed: &[(Agent, i64)], next: Option<&str>, account: &Option<String>) -
             id: agent.id.to_string(),
             cells: vec![
                 html! { a id={ "name-" (agent.id) } href={ "/agents/" (agent.id) } { (agent.name) } },
-                html! { (agent.greeting) },
+                html! { @if agent.greeting.is_empty() { span.muted { "Its bot greets" } } @else { (agent.greeting) } },
                 if agent.is_active { part::tag("good", "Takes calls") } else { part::tag("", "Switched off") },
                 html! { @if *live > 0 { span.tag.good.live { (words::count(*live, "live call")) } } @else { "None" } },
                 html! { a.button.slim href={ "/agents/" (agent.id) "/try" } aria-describedby={ "name-" (agent.id) } { "Try it" } },
@@ -109,10 +109,16 @@ pub fn new_dialog(account: &str) -> Markup {
         &html! {
             form data-method="POST" data-api="/api/agents" data-then="/agents/{id}" {
                 input type="hidden" name="account_id" value=(account);
-                input type="hidden" name="engine" value="echo";
                 (name.render())
-                (greeting.render())
-                p.hint { "It greets, then plays back what it hears: that proves the line from end to end." }
+                (agent_form::engine_choice("new-agent-engine", Engine::Echo))
+                fieldset data-when="engine=echo" {
+                    (greeting.render())
+                    p.hint { "An echo proves the line from end to end." }
+                }
+                fieldset data-when="engine=relay" disabled {
+                    (agent_form::bot_url("new-agent-url", ""))
+                    (agent_form::bot_secret("new-agent-secret", ""))
+                }
                 (part::form_wrong())
                 (part::dialog_buttons("Create", "main"))
             }

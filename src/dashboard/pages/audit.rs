@@ -67,11 +67,27 @@ fn page(entries: &[Entry], next: Option<&str>) -> Markup {
     }
 }
 
-/// `key.revoke` reads `Key revoke`; programs get it as it is from the API.
-fn action(action: &str) -> String {
-    let words = action.replace(['.', '_'], " ");
-    let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+/// `key.revoke` in words; programs get it as it is from the API. What has no words yet stays as it is.
+fn action(action: &str) -> &str {
+    match action {
+        "account.create" => "Made an account",
+        "account.update" => "Changed an account",
+        "account.topup" => "Added points",
+        "agent.create" => "Made an agent",
+        "agent.update" => "Changed an agent",
+        "agent.delete" => "Deleted an agent",
+        "key.create" => "Made a key",
+        "key.revoke" => "Revoked a key",
+        "call.end" => "Ended a call",
+        "user.create" => "Made a user",
+        "user.update" => "Changed a user",
+        "user.delete" => "Deleted a user",
+        "user.password" => "Set a password",
+        "user.sign_in" => "Signed in",
+        "user.sign_out" => "Signed out",
+        "user.sign_out_everywhere" => "Signed out everywhere",
+        other => other,
+    }
 }
 
 /// An object's id, and its page if it has one.
@@ -90,8 +106,8 @@ mod tests {
 
     #[test]
     fn actions_read_well_and_objects_lead_to_their_pages() {
-        assert_eq!(action("key.revoke"), "Key revoke");
-        assert_eq!(action(""), "");
+        assert_eq!(action("key.revoke"), "Revoked a key");
+        assert_eq!(action("key.polish"), "key.polish");
         assert!(object("agt_1").into_string().contains("href=\"/agents/agt_1\""));
         assert!(!object("key_1").into_string().contains("href"));
     }

@@ -1,20 +1,21 @@
 //! `/calls/{id}`: one call, with what was said and when things happened.
 //!
 //! It shows what is recorded and nothing that is not: the times of the lines are those of the call
-//! itself, and an answer's latency is the time from the caller's line to the agent's.
+//! itself. Who spoke when, and how long each answer took, is drawn by [`super::super::timeline`] where
+//! that was recorded; where not, an answer's latency is the time from the caller's line to the agent's.
 
 use actix_web::web::{Data, Path};
 use maud::{Markup, html};
 
 use super::{Context, calls};
 use crate::{
-    call::event::{Role, TranscriptLine},
+    call::event::{Role, Stretch, TranscriptLine},
     dashboard::{
         answer::{Answer, Trouble, ok},
         layout::{self, Section},
         part,
         seen::Seen,
-        words,
+        timeline, words,
     },
     id::CallId,
     store::{
@@ -27,13 +28,14 @@ use crate::{
 /// The page.
 pub async fn show(context: Data<Context>, seen: Seen, id: Path<String>) -> Answer {
     let id: CallId = id.parse().map_err(|_| Trouble::NotFound)?;
-    let (call, agent, key) = context
+    let (call, heard, agent, key) = context
         .store
         .read(move |conn| {
             let call = call_rows::get(conn, id)?.ok_or(Trouble::NotFound)?;
+            let heard = call_rows::stretches::of(conn, id)?;
             let agent = agents::name(conn, call.agent_id)?;
             let key = call.key_id.map(|key| keys::get(conn, key)).transpose()?.flatten();
-            Ok::<_, Trouble>((call, agent, key))
+            Ok::<_, Trouble>((call, heard, agent, key))
         })
         .await?;
     seen.must_see(call.account_id)?;
@@ -42,11 +44,11 @@ pub async fn show(context: Data<Context>, seen: Seen, id: Path<String>) -> Answe
         Some(name) => format!("{name} (…{})", view.key.suffix),
         None => format!("…{}", view.key.suffix),
     });
-    let content = page(&call, &agent, key.as_deref(), seen.may_change());
+    let content = page(&call, &heard, &agent, key.as_deref(), seen.may_change());
     Ok(ok(layout::frame(&seen.frame, Section::Calls, "Call", &["live.js"], &content)))
 }
 
-fn page(call: &Call, agent: &str, key: Option<&str>, may_end: bool) -> Markup {
+fn page(call: &Call, heard: &[Stretch], agent: &str, key: Option<&str>, may_end: bool) -> Markup {
     let live = call.ended_at.is_none();
     let end = html! {
         div #call-actions data-live {
@@ -70,6 +72,15 @@ fn page(call: &Call, agent: &str, key: Option<&str>, may_end: bool) -> Markup {
                 } }
                 div { dt { "Key" } dd { (key.unwrap_or("None: tried from the dashboard")) } }
                 div { dt { "Dialect" } dd { (call.dialect.as_deref().unwrap_or("Not recognised yet")) } }
+                div { dt { "Provider's id" } dd { (call.provider_call_id.as_deref().unwrap_or("Not told")) } }
+            }
+            div.form #call-parameters data-live {
+                @if !call.custom_parameters.is_empty() {
+                    h2 { "Custom parameters" }
+                    dl.facts {
+                        @for (name, value) in &call.custom_parameters { div { dt { (name) } dd { (value) } } }
+                    }
+                }
             }
         }
         div.pair.halves {
@@ -79,7 +90,10 @@ fn page(call: &Call, agent: &str, key: Option<&str>, may_end: bool) -> Markup {
             }
             section.card aria-labelledby="line-title" {
                 h2 #line-title { "Timeline" }
-                div #timeline data-live { (timeline(call)) }
+                div.stack #timeline data-live {
+                    (timeline::timeline(heard))
+                    (events(call, heard.is_empty()))
+                }
             }
         }
         @if may_end {
@@ -127,14 +141,14 @@ fn speaker(role: Role) -> &'static str {
     }
 }
 
-/// What happened when, as far as it is recorded.
-fn timeline(call: &Call) -> Markup {
+/// What happened when, as far as it is recorded. `latencies`: as told by the lines.
+fn events(call: &Call, latencies: bool) -> Markup {
     let mut asked: Option<u64> = None;
     let mut entries: Vec<(String, String)> = Vec::new();
     for line in &call.transcript {
         let (at, what) = match line {
             TranscriptLine::Transcript { role: Role::User, at_ms, .. } => {
-                asked = Some(*at_ms);
+                asked = latencies.then_some(*at_ms);
                 (*at_ms, "The caller spoke".to_owned())
             }
             TranscriptLine::Transcript { role: Role::Assistant, at_ms, .. } => {
@@ -154,7 +168,10 @@ fn timeline(call: &Call) -> Markup {
     }
     html! {
         ol.line {
-            li { span.muted { "Start" } span { "The key was proved and the call admitted, " (words::when(call.started_at)) } }
+            li { span.muted { "Start" } span {
+                @if call.key_id.is_some() { "The key was proved and the call admitted, " } @else { "The call was admitted, " }
+                (words::when(call.started_at))
+            } }
             @for (at, what) in &entries { li { span.muted { (at) } span { (what) } } }
             @if let (Some(ended), Some(reason)) = (call.ended_at, call.end_reason) {
                 li { span.muted { "End" } span { (words::reason(reason)) ", " (words::when(ended)) } }
@@ -182,6 +199,8 @@ mod tests {
             dialect: Some("native".to_owned()),
             from: None,
             to: None,
+            provider_call_id: None,
+            custom_parameters: std::collections::BTreeMap::new(),
             started_at: 0,
             ended_at: None,
             end_reason: None,
@@ -202,18 +221,31 @@ mod tests {
             said(Role::User, "Hi", 1_000),
             said(Role::Assistant, "Yes", 1_640),
         ]);
-        let html = timeline(&call).into_string();
+        let html = events(&call, true).into_string();
         assert!(html.contains("The agent spoke"));
         assert!(html.contains("The agent answered after 640 ms"), "{html}");
+
+        // Who was heard when is the better witness.
+        let heard = |role, begin_ms, end_ms| Stretch { role, begin_ms, end_ms };
+        let heard = [heard(Role::User, 1_000, 1_500), heard(Role::Assistant, 1_710, 2_000)];
+        let html = page(&call, &heard, "A", None, true).into_string();
+        assert!(html.contains("The agent answered after 210 ms at the median"), "{html}");
+        assert!(!html.contains("640"), "{html}");
     }
 
     #[test]
     fn words_of_callers_are_text_and_only_a_live_call_can_be_ended() {
         let mut call = call(vec![said(Role::User, "<script>alert(1)</script>", 10)]);
-        assert!(!page(&call, "A", None, true).into_string().contains("<script>"));
-        assert!(page(&call, "A", None, true).into_string().contains("id=\"end\""));
-        assert!(!page(&call, "A", None, false).into_string().contains("id=\"end\""));
+        assert!(!page(&call, &[], "A", None, true).into_string().contains("<script>"));
+        assert!(page(&call, &[], "A", None, true).into_string().contains("id=\"end\""));
+        assert!(!page(&call, &[], "A", None, false).into_string().contains("id=\"end\""));
+        call.custom_parameters = [("<b>".to_owned(), "<i>".to_owned())].into();
+        call.provider_call_id = Some("<u>".to_owned());
+        let html = page(&call, &[], "A", None, true).into_string();
+        assert!(
+            html.contains("&lt;b&gt;") && html.contains("&lt;i&gt;") && html.contains("&lt;u&gt;")
+        );
         (call.ended_at, call.end_reason) = (Some(1), Some(EndReason::Hangup));
-        assert!(!page(&call, "A", None, true).into_string().contains("id=\"end\""));
+        assert!(!page(&call, &[], "A", None, true).into_string().contains("id=\"end\""));
     }
 }

@@ -5,6 +5,7 @@
 
 use maud::{Markup, html};
 
+use super::snippets::{SNIPPETS, Snippet};
 use crate::{
     dashboard::{
         part::{self, Field, Kind, Row},
@@ -17,35 +18,6 @@ use crate::{
 const DAY_MS: i64 = 86_400_000;
 /// Days after which a key should be rotated.
 const OLD: i64 = 90;
-
-/// Where a new key goes, by provider: name, where to put it, what to put there. `{url}` is the key's.
-const SNIPPETS: [(&str, &str, &str); 5] = [
-    (
-        "Twilio",
-        "TwiML of the number's voice webhook",
-        "<Response>\n  <Connect>\n    <Stream url=\"{url}\" />\n  </Connect>\n</Response>",
-    ),
-    (
-        "Telnyx",
-        "TeXML of the number's application",
-        "<Response>\n  <Connect>\n    <Stream url=\"{url}\" bidirectionalMode=\"rtp\" bidirectionalCodec=\"PCMU\" />\n  </Connect>\n</Response>",
-    ),
-    (
-        "Plivo",
-        "XML of the number's answer URL",
-        "<Response>\n  <Stream bidirectional=\"true\" keepCallAlive=\"true\">{url}</Stream>\n</Response>",
-    ),
-    (
-        "Vonage",
-        "NCCO of the number's answer URL",
-        "[{ \"action\": \"connect\", \"endpoint\": [{\n  \"type\": \"websocket\",\n  \"uri\": \"{url}\",\n  \"content-type\": \"audio/l16;rate=16000\"\n}] }]",
-    ),
-    (
-        "Asterisk",
-        "websocket_client.conf, then Dial(WebSocket/upvoot/c(slin16))",
-        "[upvoot]\ntype = websocket_client\nuri = {url}\nprotocols = media\nconnection_type = per_call_config\ntls_enabled = yes",
-    ),
-];
 
 /// What people call a key.
 pub fn title(key: &Key) -> String {
@@ -193,11 +165,11 @@ pub fn new_dialog(agent: &str, replaces: Option<&Key>, voice: &str) -> Markup {
             }
             div.form data-key-panel {}
         }
-        template #made-key { (made(voice)) }
+        template #made-key { (made(voice, replaces.is_some())) }
     }
 }
 
-fn made(voice: &str) -> Markup {
+fn made(voice: &str, rotating: bool) -> Markup {
     let copy = |id: &str, what: &str, class: &str| {
         html! {
             button class=(class) type="button" data-copies=(id) {
@@ -205,6 +177,7 @@ fn made(voice: &str) -> Markup {
             }
         }
     };
+    let tls = voice.starts_with("wss://");
     html! {
         h2 tabindex="-1" { "Your new key" }
         p.note.careful { "This is the only time the key is shown. Copy it now: it cannot be looked up later." }
@@ -217,27 +190,36 @@ fn made(voice: &str) -> Markup {
             code.secret #the-url data-key-part="url" { "{url}" }
             (copy("the-url", "the address", "slim"))
         }
-        @if voice.starts_with("ws://") {
-            p.hint {
-                "This server is reached without TLS. Providers need a wss:// address: put it behind TLS and set UPVOOT_PUBLIC_URL."
+        @if !tls {
+            p.note.careful {
+                "This server is reached without TLS, and providers need an address that begins with wss://. "
+                "Put it behind TLS and set UPVOOT_PUBLIC_URL to that address, or give it a certificate with "
+                "UPVOOT_TLS_CERT and UPVOOT_TLS_KEY. On this machine the address works as it is."
             }
         }
         h3 { "Ready to paste" }
         div {
-            @for (i, (provider, place, text)) in SNIPPETS.iter().enumerate() {
+            @for (i, Snippet { provider, place, text }) in SNIPPETS.iter().enumerate() {
                 @let id = format!("snippet-{i}");
                 details name="snippet" {
                     summary { (provider) }
                     div.copy {
                         p.hint { (place) }
-                        pre id=(id) tabindex="0" aria-label={ (provider) " snippet" } data-key-part="text" { (text) }
+                        pre id=(id) tabindex="0" aria-label={ (provider) " snippet" } data-key-part="text" {
+                            (text.replace("{tls}", if tls { "yes" } else { "no" }))
+                        }
                         (copy(&id, &format!("the {provider} snippet"), "slim"))
                     }
                 }
             }
         }
-        p.wrong data-key-warning role="alert" {}
-        div.actions { button.main type="button" data-closes { "Close" } }
+        div.foot {
+            p.wrong data-key-warning role="alert" {}
+            div.actions {
+                @if !rotating { p.hint { "“Try it”, on the page behind, calls the agent from this browser." } }
+                button.main type="button" data-closes { "Close" }
+            }
+        }
     }
 }
 
@@ -324,8 +306,6 @@ mod tests {
         assert!(!html.contains("sk_live_"));
         assert!(html.contains("UPVOOT_PUBLIC_URL"));
         assert!(!new_dialog("agt_1", None, "wss://h/voice/").into_string().contains("PUBLIC_URL"));
-        for (provider, _, text) in SNIPPETS {
-            assert_eq!(text.matches("{url}").count(), 1, "{provider}");
-        }
+        assert!(html.contains("tls_enabled = no") && !html.contains("{tls}"));
     }
 }

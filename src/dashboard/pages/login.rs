@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::Context;
 use crate::{
-    auth::{self, Auth, safe_next},
+    auth::{self, Auth, encoded, safe_next},
     dashboard::{
         answer::{Answer, Trouble, page, see_other},
         layout,
@@ -24,7 +24,7 @@ use crate::{
 /// Where to go afterwards.
 #[derive(Debug, Default, Deserialize)]
 pub struct Wanted {
-    next: Option<String>,
+    pub(super) next: Option<String>,
 }
 
 /// What the form holds.
@@ -79,7 +79,8 @@ pub async fn sign_out(request: HttpRequest, auth: Data<Auth>) -> Answer {
     Ok(answer)
 }
 
-fn form(email: &str, next: &str, wrong: Option<&str>, single_sign_on: bool) -> Markup {
+/// The page; what was wrong before is said above the form.
+pub(super) fn form(email: &str, next: &str, wrong: Option<&str>, single_sign_on: bool) -> Markup {
     let content = html! {
         h1 { "Sign in" }
         @if let Some(wrong) = wrong { p.note.bad role="alert" { (wrong) } }
@@ -95,7 +96,7 @@ fn form(email: &str, next: &str, wrong: Option<&str>, single_sign_on: bool) -> M
             }
             button.main type="submit" { "Sign in" }
         }
-        @if single_sign_on { p { a.button href={ "/login/oidc?next=" (next) } { "Sign in with single sign-on" } } }
+        @if single_sign_on { p { a.button href={ "/login/oidc?next=" (encoded(next)) } { "Sign in with single sign-on" } } }
     };
     layout::gate("Sign in", &content)
 }
@@ -111,6 +112,7 @@ mod tests {
         assert!(html.contains("role=\"alert\">No."));
         assert!(html.contains("name=\"password\" type=\"password\" required"));
         assert!(!html.contains("oidc"));
-        assert!(form("", "/", None, true).into_string().contains("/login/oidc"));
+        let html = form("", "/calls?live=true&x=1", None, true).into_string();
+        assert!(html.contains("href=\"/login/oidc?next=/calls%3Flive%3Dtrue%26x%3D1\""));
     }
 }

@@ -1,23 +1,27 @@
 //! One file per page: what it reads, the plain view it fills, and how that looks.
 //!
-//! A page never changes anything, except those about oneself: `login`, `setup` and `account` have
-//! plain forms, which work without script. Which objects exist for whom is asked of [`Seen`].
+//! A page never changes anything, except those about oneself: `login`, `setup` and `own` have plain
+//! forms, which work without script. Which objects exist for whom is asked of [`Seen`].
 //!
 //! [`Seen`]: super::seen::Seen
 
 mod account;
 mod accounts;
 mod agent;
+mod agent_form;
 mod agents;
 mod audit;
 mod call;
 mod calls;
 mod keys;
 mod login;
+mod oidc;
 mod overview;
+mod own;
 mod points;
 mod rotate;
 mod setup;
+mod snippets;
 mod try_it;
 mod user;
 mod users;
@@ -57,6 +61,8 @@ pub fn configure(app: &mut web::ServiceConfig) {
     app.route("/assets/{name}", web::get().to(assets::serve))
         .route("/login", web::get().to(login::show))
         .route("/login", web::post().to(login::sign_in))
+        .route("/login/oidc", web::get().to(oidc::depart))
+        .route("/login/oidc/callback", web::get().to(oidc::arrive))
         .route("/logout", web::post().to(login::sign_out))
         .route("/setup/{token}", web::get().to(setup::show))
         .route("/setup/{token}", web::post().to(setup::set_up))
@@ -71,11 +77,12 @@ pub fn configure(app: &mut web::ServiceConfig) {
         .route("/points", web::get().to(points::show))
         .route("/audit", web::get().to(audit::show))
         .route("/accounts", web::get().to(accounts::show))
+        .route("/accounts/{id}", web::get().to(account::show))
         .route("/users", web::get().to(users::show))
         .route("/users/{id}", web::get().to(user::show))
-        .route("/account", web::get().to(account::show))
-        .route("/account/password", web::post().to(account::change_password))
-        .route("/account/sign-out-everywhere", web::post().to(account::sign_out_everywhere));
+        .route("/account", web::get().to(own::show))
+        .route("/account/password", web::post().to(own::change_password))
+        .route("/account/sign-out-everywhere", web::post().to(own::sign_out_everywhere));
 }
 
 #[derive(Deserialize)]

@@ -178,7 +178,7 @@ fn plots(days: &[(i64, DayUse)]) -> Markup {
             words: words::count(used.calls, "call"),
         })
         .collect();
-    let minutes: Vec<Day> = days
+    let times: Vec<Day> = days
         .iter()
         .map(|(at, used)| Day {
             label: words::day(*at),
@@ -191,7 +191,7 @@ fn plots(days: &[(i64, DayUse)]) -> Markup {
         .fold((0, 0), |(calls, seconds), (_, used)| (calls + used.calls, seconds + used.seconds.0));
     let calls_summary =
         format!("Calls per day: {} within {PLOTTED} days.", words::count(calls, "call"));
-    let minutes_summary =
+    let times_summary =
         format!("Talk time per day: {} within {PLOTTED} days.", words::length(seconds));
     let rows: Vec<part::Row> = days
         .iter()
@@ -213,13 +213,13 @@ fn plots(days: &[(i64, DayUse)]) -> Markup {
             }
             div #plots data-live {
                 div.pair.halves {
-                    figure { figcaption.muted { "Calls per day" } (plot::bars(&calls_summary, &counts, 1)) }
-                    figure { figcaption.muted { "Minutes per day" } (plot::bars(&minutes_summary, &minutes, 60)) }
+                    figure { figcaption.muted { "Calls per day" } (plot::bars(&calls_summary, &counts, &plot::NUMBERS)) }
+                    figure { figcaption.muted { "Talk time per day" } (plot::bars(&times_summary, &times, &plot::TIMES)) }
                 }
             }
             details {
                 summary { "The same as a table" }
-                (part::table("Calls and minutes per day", &["Day", "Calls", "Talk time"], &rows))
+                (part::table("Calls and talk time per day", &["Day", "Calls", "Talk time"], &rows))
             }
         }
     }
@@ -269,7 +269,7 @@ fn first_steps(steps: &Steps, may_change: bool) -> Markup {
                     div {
                         p.muted { "Talk to the agent from this browser, with microphone and speaker." }
                         @if let Some(agent) = &steps.agent {
-                            p { a.button href={ "/agents/" (agent) "/try" } { "Try it" } }
+                            p { a.button.main[steps.has_key] href={ "/agents/" (agent) "/try" } { "Try it" } }
                         }
                     }
                 }

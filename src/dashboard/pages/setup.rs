@@ -80,7 +80,7 @@ fn form(typed: &Typed, wrong: Option<&str>) -> Markup {
                 label for=(name) { (label) }
                 input id=(name) name=(name) type=(kind) value=(value) required autocomplete=(complete)
                     minlength=[(kind == "password").then_some("12")] maxlength=[(kind == "password").then_some("1024")]
-                    aria-describedby={ (name) "-hint" } aria-invalid=[bad.then_some("true")] autofocus[bad];
+                    aria-describedby={ (name) "-hint" } aria-invalid=[bad.then_some("true")] autofocus[bad || (wrong.is_none() && name == "email")];
                 p id={ (name) "-hint" } class=(if bad { "wrong" } else { "hint" }) {
                     @if bad { "This cannot be used. " }
                     (hint)

@@ -61,7 +61,10 @@ fn page(agent: &Agent) -> Markup {
             }
             section.card aria-labelledby="talk-title" {
                 h2 #talk-title { "Transcript" }
-                div role="log" aria-labelledby="talk-title" { ol.talk data-part="talk" {} }
+                div role="log" aria-labelledby="talk-title" {
+                    ol.talk data-part="talk" {}
+                    p.empty { "Words appear here as they are said." }
+                }
             }
         }
     }
@@ -74,23 +77,7 @@ mod tests {
 
     #[test]
     fn the_page_knows_its_agent_and_no_secret() {
-        let agent = Agent {
-            id: AgentId::new(),
-            account_id: AccountId::new(),
-            name: "<Desk>".to_owned(),
-            engine: Engine::Echo,
-            greeting: "Hi.".to_owned(),
-            closing_phrase: "Bye.".to_owned(),
-            system_prompt: None,
-            language: "en".to_owned(),
-            voice: None,
-            max_turns: None,
-            max_duration_seconds: 60,
-            silence_timeout_seconds: 30,
-            max_concurrent_calls: None,
-            is_active: true,
-            created_at: 0,
-        };
+        let agent = Agent::new(AccountId::new(), "<Desk>".to_owned(), Engine::Echo, 0);
         let html = page(&agent).into_string();
         assert!(html.contains(&format!("data-try=\"{}\"", agent.id)));
         assert!(html.contains("Try &lt;Desk&gt;") && !html.contains("<Desk>"));

@@ -14,7 +14,7 @@ use crate::{
     dashboard::{
         answer::{Answer, Trouble, ok},
         layout::{self, AccountName, Section},
-        part::{self, Field, Row},
+        part::{self, Choice, Field, Row},
         seen::Seen,
         words,
     },
@@ -77,17 +77,10 @@ pub fn role_field(id: &str, chosen: Role) -> Markup {
         Role::Member => "Member: agents and calls, no keys",
         Role::Viewer => "Viewer: looks, and changes nothing",
     };
-    html! {
-        div.field {
-            label for=(id) { "Role" }
-            select id=(id) name="role" aria-describedby={ (id) "-wrong" } {
-                @for role in Role::ALL.into_iter().rev() {
-                    option value=(role.as_str()) selected[role == chosen] { (what(role)) }
-                }
-            }
-            p.wrong id={ (id) "-wrong" } {}
-        }
-    }
+    let mut options = Role::ALL.map(|role| (role.as_str(), what(role)));
+    options.reverse();
+    let (name, label, chosen) = ("role", "Role", chosen.as_str());
+    Choice { id, name, label, options: &options, chosen, ..Choice::default() }.render()
 }
 
 fn page(

@@ -3,11 +3,15 @@
 //! These are the verbs of admission and of the ledger, which hold the locks and make the sums. What
 //! people look at is in [`super`].
 
+use std::collections::BTreeMap;
+
 use diesel::{dsl::max, prelude::*};
 
 use crate::{
     call::event::{EndReason, TranscriptLine},
+    dialect::Caller,
     id::{AccountId, AgentId, CallId, KeyId, NodeId},
+    key::{redact, redact_bytes},
     points::Seconds,
     store::{
         Conn, StoreError,
@@ -95,7 +99,7 @@ pub fn reserve(conn: &mut Conn, id: CallId, reserved: Seconds) -> Result<(), Sto
 }
 
 /// What is known of a call once its dialect is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recognition {
     /// The dialect.
     pub dialect: String,
@@ -103,22 +107,39 @@ pub struct Recognition {
     pub from: Option<String>,
     /// Who was called, as the provider tells.
     pub to: Option<String>,
+    /// The provider's own id of the call.
+    pub provider_call_id: Option<String>,
+    /// What the customer attached to the call.
+    pub custom_parameters: BTreeMap<String, String>,
     /// When talk time began, in milliseconds on the node's clock.
     pub talk_started_at: i64,
 }
 
-/// Writes that a call was recognised; `false` if it is not live (any more).
+/// A text of somebody else's as it is kept: without anything shaped like a key, and without the
+/// control characters that a provider has no use for and PostgreSQL does not take.
+fn kept(text: &str) -> String {
+    redact(text).chars().filter(|c| !c.is_control()).collect()
+}
+
+/// Writes that a call was recognised; `false` if it is not live (any more). What the provider tells is
+/// written without anything shaped like a key, and no more parameters than [`Caller::PARAMS`].
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn recognise(conn: &mut Conn, id: CallId, seen: &Recognition) -> Result<bool, StoreError> {
+    let parameters = seen.custom_parameters.iter().take(Caller::PARAMS);
+    let parameters: BTreeMap<_, _> =
+        parameters.map(|(name, value)| (kept(name), kept(value))).collect();
+    let parameters = (!parameters.is_empty()).then(|| serde_json::to_string(&parameters));
     let changed = update(
         calls::table,
         calls::id.eq(id.to_string()).and(calls::ended_at.is_null()),
         (
             calls::dialect.eq(&seen.dialect),
-            calls::from_number.eq(seen.from.as_deref()),
-            calls::to_number.eq(seen.to.as_deref()),
+            calls::from_number.eq(seen.from.as_deref().map(kept)),
+            calls::to_number.eq(seen.to.as_deref().map(kept)),
+            calls::provider_call_id.eq(seen.provider_call_id.as_deref().map(kept)),
+            calls::custom_parameters.eq(parameters.transpose().map_err(StoreError::failed)?),
             calls::talk_started_at.eq(seen.talk_started_at),
         ),
     )
@@ -127,7 +148,8 @@ pub fn recognise(conn: &mut Conn, id: CallId, seen: &Recognition) -> Result<bool
 }
 
 /// Appends to a call's transcript. `lines` begin at position `first` of the whole transcript; those
-/// already written are passed over, so that the same lines may come again.
+/// already written are passed over, so that the same lines may come again. They are written without
+/// anything shaped like a key, for they hold what others say.
 ///
 /// # Errors
 /// [`StoreError`], also when there is no such call.
@@ -146,6 +168,7 @@ pub fn append_transcript(
         .get_result(conn)?;
     for (seq, line) in (first..).zip(lines).filter(|(seq, _)| Some(*seq) > last) {
         let line = serde_json::to_string(line).map_err(StoreError::failed)?;
+        let line = String::from_utf8_lossy(&redact_bytes(line.as_bytes(), true)).into_owned();
         diesel::insert_into(transcript_lines::table)
             .values((
                 transcript_lines::call_id.eq(id.to_string()),

@@ -5,6 +5,9 @@
 //! in a call is kept line by line, so that a long one can be written as it goes.
 
 mod live;
+pub mod stretches;
+
+use std::collections::BTreeMap;
 
 use diesel::{dsl::sql, prelude::*, sql_types::BigInt};
 
@@ -43,6 +46,10 @@ pub struct Call {
     pub from: Option<String>,
     /// Who was called, as the provider tells.
     pub to: Option<String>,
+    /// The provider's own id of the call, for looking it up there.
+    pub provider_call_id: Option<String>,
+    /// What the customer attached to the call; empty: nothing.
+    pub custom_parameters: BTreeMap<String, String>,
     /// When it was admitted.
     pub started_at: i64,
     /// When it ended; `None` while it is live.
@@ -57,6 +64,10 @@ pub struct Call {
     pub transcript: Vec<TranscriptLine>,
 }
 
+/// What is attached to a call, as it stands in its column.
+#[derive(Debug, Default, serde::Deserialize)]
+pub(super) struct Parameters(BTreeMap<String, String>);
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = calls)]
 struct Row {
@@ -68,6 +79,8 @@ struct Row {
     dialect: Option<String>,
     from_number: Option<String>,
     to_number: Option<String>,
+    provider_call_id: Option<String>,
+    custom_parameters: Option<Parameters>,
     started_at: i64,
     ended_at: Option<i64>,
     end_reason: Option<EndReason>,
@@ -86,6 +99,8 @@ impl Row {
             dialect: self.dialect,
             from: self.from_number,
             to: self.to_number,
+            provider_call_id: self.provider_call_id,
+            custom_parameters: self.custom_parameters.unwrap_or_default().0,
             started_at: self.started_at,
             ended_at: self.ended_at,
             end_reason: self.end_reason,

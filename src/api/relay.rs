@@ -1,0 +1,128 @@
+//! What an agent says of the world outside: the bot behind it, and whose signature its calls bring.
+//!
+//! Both are objects in an agent's body, given and shown as a whole: what a new object leaves out gets
+//! its default, whatever stood there before. Secrets are names of environment variables, here and
+//! everywhere.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    body::present,
+    fields::{BotUrl, ProviderName, Secret, Spoken, TimeoutMs},
+};
+use crate::agent::profile::{
+    DEFAULT_CONNECT_TIMEOUT_MS, DEFAULT_FIRST_BYTE_TIMEOUT_MS, DEFAULT_UNREACHABLE_PHRASE, Relay,
+    Signature, SignatureProvider,
+};
+
+/// The bot behind an agent.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewRelay {
+    /// `wss://...`, or `ws://` to `localhost`, 127.0.0.0/8 or `[::1]`; no user, no fragment.
+    url: BotUrl,
+    /// The environment variable whose value the bot is sent as a bearer token; null: none.
+    #[serde(default)]
+    #[schema(value_type = Option<Secret>)]
+    secret: Option<Secret>,
+    /// Milliseconds until the bot has to have accepted the connection; 3,000 if absent.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    connect_timeout_ms: Option<TimeoutMs>,
+    /// Milliseconds until the bot's first frame after that; 5,000 if absent.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    first_byte_timeout_ms: Option<TimeoutMs>,
+    /// Said when the bot cannot be reached, before the call ends.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    unreachable_phrase: Option<Spoken>,
+}
+
+impl NewRelay {
+    /// The relay, as it replaces `before`. An address that the operator sets is trusted, one that
+    /// anybody else sets or changes is not, and one that is sent as it was stays what it was.
+    pub fn replacing(self, before: Option<&Relay>, by_operator: bool) -> Relay {
+        let BotUrl(url) = self.url;
+        let trusted = by_operator || before.is_some_and(|it| it.trusted && it.url == url);
+        Relay {
+            url,
+            secret: self.secret.map(|Secret(name)| name),
+            connect_timeout_ms: self
+                .connect_timeout_ms
+                .map_or(DEFAULT_CONNECT_TIMEOUT_MS, i32::from),
+            first_byte_timeout_ms: self
+                .first_byte_timeout_ms
+                .map_or(DEFAULT_FIRST_BYTE_TIMEOUT_MS, i32::from),
+            unreachable_phrase: self
+                .unreachable_phrase
+                .map_or_else(|| DEFAULT_UNREACHABLE_PHRASE.to_owned(), String::from),
+            trusted,
+        }
+    }
+}
+
+/// The bot behind an agent.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Relay)]
+pub struct RelayView {
+    #[schema(example = "wss://bot.example.com/calls")]
+    url: String,
+    /// The environment variable whose value the bot is sent as a bearer token; null: none.
+    secret: Option<String>,
+    connect_timeout_ms: i32,
+    first_byte_timeout_ms: i32,
+    unreachable_phrase: String,
+    /// Whether the server's operator has set the address; only then may it lead into the server's own
+    /// network. It cannot be set.
+    trusted: bool,
+}
+
+impl From<Relay> for RelayView {
+    fn from(relay: Relay) -> Self {
+        Self {
+            url: relay.url.as_str().to_owned(),
+            secret: relay.secret.map(|name| name.to_string()),
+            connect_timeout_ms: relay.connect_timeout_ms,
+            first_byte_timeout_ms: relay.first_byte_timeout_ms,
+            unreachable_phrase: relay.unreachable_phrase,
+            trusted: relay.trusted,
+        }
+    }
+}
+
+/// Whose signature each call's upgrade has to bring.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSignature {
+    provider: ProviderName,
+    /// The environment variable that holds what the provider signs with: its auth token.
+    secret: Secret,
+}
+
+impl From<NewSignature> for Signature {
+    fn from(new: NewSignature) -> Self {
+        let (ProviderName(provider), Secret(secret)) = (new.provider, new.secret);
+        Self { provider, secret }
+    }
+}
+
+/// Whose signature each call's upgrade has to bring.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Signature)]
+pub struct SignatureView {
+    /// `twilio` or `plivo`.
+    provider: &'static str,
+    /// The environment variable that holds what the provider signs with.
+    secret: String,
+}
+
+impl From<Signature> for SignatureView {
+    fn from(signature: Signature) -> Self {
+        Self {
+            provider: SignatureProvider::as_str(signature.provider),
+            secret: signature.secret.to_string(),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! UpVoot's own dialect, from the caller's side.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use tokio_tungstenite::tungstenite::Message as Frame;
+
+use super::{
+    What,
+    side::{Side, Step, Steps},
+};
+use crate::audio::format::Format;
+
+/// What the server says in text.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Message {
+    /// The call has begun.
+    CallStart {
+        /// Its id.
+        call_id: String,
+    },
+    /// The agent begins to speak.
+    AudioStart,
+    /// The agent is silent.
+    AudioEnd,
+    /// The agent has understood that it is its turn.
+    TurnStart,
+    /// What the caller may be saying.
+    Interim {
+        /// The words so far.
+        text: String,
+    },
+    /// What somebody said.
+    Transcript {
+        /// `user` or `assistant`.
+        role: String,
+        /// The words.
+        text: String,
+    },
+    /// Something went wrong.
+    Error {
+        /// A stable code.
+        code: String,
+        /// A sentence.
+        message: String,
+    },
+    /// The call is over.
+    CallEnd {
+        /// Why.
+        reason: String,
+    },
+    /// A type this telephone does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The native side keeps nothing: the server tells all there is to know.
+pub struct Native;
+
+impl Side for Native {
+    fn format(&self) -> Format {
+        Format::NATIVE
+    }
+
+    fn begin(&mut self, _: &mut Steps) {}
+
+    fn speak(&mut self, _: Duration, frame: Bytes, out: &mut Steps) {
+        out.push(Step::Send(Frame::Binary(frame)));
+    }
+
+    fn press(&mut self, _: Duration, key: char, out: &mut Steps) {
+        let pressed = serde_json::json!({"type": "dtmf", "digit": key.to_string()});
+        out.push(Step::Send(Frame::text(pressed.to_string())));
+    }
+
+    fn hang_up(&mut self, out: &mut Steps) {
+        out.push(Step::Send(Frame::text(r#"{"type":"end_call"}"#)));
+    }
+
+    fn hear(&mut self, _: Duration, frame: Frame, out: &mut Steps) {
+        let text = match frame {
+            Frame::Binary(sound) => return out.push(Step::Tell(What::Sound(sound))),
+            Frame::Text(text) => text,
+            _ => return,
+        };
+        let Ok(message) = serde_json::from_str(&text) else {
+            let why = "the server sent text that is no event";
+            return out.push(Step::Broken(why.to_owned()));
+        };
+        match message {
+            Message::AudioStart => out.push(Step::AgentSpeaks),
+            Message::AudioEnd => out.push(Step::AgentIsSilent),
+            Message::CallEnd { .. } => out.push(Step::Over),
+            _ => {}
+        }
+        out.push(Step::Tell(What::Said(message)));
+    }
+}

@@ -1,0 +1,276 @@
+//! The settings of an agent as a form: what is asked for, and in which words.
+//!
+//! Fields that matter for one engine only stand in a group of their own, `data-when`: it is written as
+//! the agent is, and the page's script follows the choice. What is sent, and what is told when it is
+//! refused, is the script's and the API's business.
+
+use maud::{Markup, html};
+
+use crate::{
+    agent::profile::{
+        Agent, DEFAULT_CONNECT_TIMEOUT_MS, DEFAULT_FIRST_BYTE_TIMEOUT_MS,
+        DEFAULT_UNREACHABLE_PHRASE, Engine, Relay, SignatureProvider,
+    },
+    agent::secret,
+    dashboard::part::{self, Choice, Field, Kind},
+    dialect,
+};
+
+/// What answers.
+pub fn engine_choice(id: &str, chosen: Engine) -> Markup {
+    let options = Engine::ALL.map(|engine| {
+        let words = match engine {
+            Engine::Echo => "Echo: greets, then plays back what it hears",
+            Engine::Relay => "Your own bot, behind a WebSocket address",
+        };
+        (engine.as_str(), words)
+    });
+    Choice {
+        id,
+        name: "engine",
+        label: "What answers",
+        options: &options,
+        chosen: chosen.as_str(),
+        ..Choice::default()
+    }
+    .render()
+}
+
+/// Where the bot is.
+pub fn bot_url(id: &str, url: &str) -> Markup {
+    Field {
+        id,
+        name: "relay.url",
+        label: "Address of the bot",
+        hint: "Begins with wss://. On the server's own machine ws://localhost will do.",
+        value: url,
+        required: true,
+        ..Field::default()
+    }
+    .render()
+}
+
+/// What the bot knows us by.
+pub fn bot_secret(id: &str, name: &str) -> Markup {
+    Field {
+        id,
+        name: "relay.secret",
+        label: "Name of the bot's secret",
+        hint: "An environment variable of the server, such as UPVOOT_SECRET_BOT: the bot is sent its \
+               value as a bearer token. Empty: none.",
+        value: name,
+        kind: Kind::Nullable,
+        ..Field::default()
+    }
+    .render()
+}
+
+/// The form. `may_operate`: whoever looks runs the server.
+pub fn settings(agent: &Agent, may_change: bool, may_operate: bool) -> Markup {
+    let fields = html! {
+        (line("name", "Name", "", &agent.name))
+        (engine_choice("engine", agent.engine))
+        (bot(agent, may_operate))
+        (Field { required: false, ..words("greeting", "greeting", "Greeting",
+            "Said first on every call. With your own bot it may be empty: the bot greets.", &agent.greeting, 3) }.render())
+        (words("closing", "closing_phrase", "Closing phrase", "Said before the server ends a call.", &agent.closing_phrase, 2).render())
+        (numbers(agent))
+        (telephone(agent))
+        div.check {
+            input #active type="checkbox" name="is_active" checked[agent.is_active];
+            label for="active" { "Takes new calls" }
+        }
+    };
+    html! {
+        form data-method="PATCH" data-api={ "/api/agents/" (agent.id) } data-said="Saved. It holds for calls that start from now on." {
+            fieldset disabled[!may_change] { legend.visually-hidden { "Settings" } (fields) }
+            (part::form_wrong())
+            @if may_change {
+                div.actions {
+                    button.main type="submit" { "Save" }
+                    p.muted data-form-right role="status" {}
+                }
+            }
+        }
+    }
+}
+
+fn line(name: &str, label: &str, hint: &str, value: &str) -> Markup {
+    Field { id: name, name, label, hint, value, required: true, ..Field::default() }.render()
+}
+
+fn words<'a>(
+    id: &'a str,
+    name: &'a str,
+    label: &'a str,
+    hint: &'a str,
+    value: &'a str,
+    lines: u8,
+) -> Field<'a> {
+    Field { id, name, label, hint, value, lines, required: true, ..Field::default() }
+}
+
+fn number(id: &str, name: &str, label: &str, hint: &str, value: &str) -> Markup {
+    let (kind, required) = (Kind::Number, true);
+    Field { id, name, label, hint, value, kind, required, ..Field::default() }.render()
+}
+
+fn limit(id: &str, name: &str, label: &str, value: Option<i32>) -> Markup {
+    let value = value.map(|n| n.to_string()).unwrap_or_default();
+    let (kind, hint) = (Kind::NullableNumber, "Empty: no limit.");
+    Field { id, name, label, hint, value: &value, kind, ..Field::default() }.render()
+}
+
+/// The group is sent as a whole, and only if something in it was changed: an operator who saves a new
+/// name must not vouch for an address that somebody else has set.
+fn bot(agent: &Agent, may_operate: bool) -> Markup {
+    let relay = agent.relay.as_ref();
+    let ms = |of: fn(&Relay) -> i32, default| relay.map_or(default, of).to_string();
+    let connect = ms(|relay| relay.connect_timeout_ms, DEFAULT_CONNECT_TIMEOUT_MS);
+    let first_byte = ms(|relay| relay.first_byte_timeout_ms, DEFAULT_FIRST_BYTE_TIMEOUT_MS);
+    let phrase = relay.map_or(DEFAULT_UNREACHABLE_PHRASE, |relay| &relay.unreachable_phrase);
+    let secret = relay.and_then(|relay| relay.secret.as_ref()).map_or("", |name| name.as_str());
+    html! {
+        fieldset.group data-when="engine=relay" data-whole disabled[agent.engine != Engine::Relay] {
+            legend { "Your bot" }
+            (bot_url("bot-url", relay.map_or("", |relay| relay.url.as_str())))
+            p.hint #bot-trust data-live {
+                @match relay {
+                    Some(relay) if relay.trusted => {
+                        "The server's operator has set this address: it may lead into the server's own network."
+                    }
+                    Some(_) if may_operate => {
+                        "Not set by an operator: it has to lead to a public address. If you change something about the bot and save it, the address counts as yours, and may lead into the server's own network."
+                    }
+                    _ => "It has to lead to a public address, unless the server's operator sets it.",
+                }
+            }
+            (bot_secret("bot-secret", secret))
+            div.columns {
+                (number("bot-connect", "relay.connect_timeout_ms", "Time to connect", "In milliseconds, 100 to 10,000.", &connect))
+                (number("bot-first", "relay.first_byte_timeout_ms", "Time to the first frame", "In milliseconds, 100 to 10,000.", &first_byte))
+            }
+            (words("bot-phrase", "relay.unreachable_phrase", "When the bot cannot be reached",
+                "Said to the caller before the call ends.", phrase, 2).render())
+        }
+    }
+}
+
+fn numbers(agent: &Agent) -> Markup {
+    let duration = agent.max_duration_seconds.to_string();
+    let silence = agent.silence_timeout_seconds.to_string();
+    html! {
+        div.columns {
+            (line("language", "Language", "A tag such as en or en-GB.", &agent.language))
+            (Field { id: "voice", name: "voice", label: "Voice", hint: "Empty: the language's own.",
+                value: agent.voice.as_deref().unwrap_or_default(), kind: Kind::Nullable, ..Field::default() }.render())
+            (number("duration", "max_duration_seconds", "Longest call", "In seconds.", &duration))
+            (number("silence", "silence_timeout_seconds", "Silence", "Seconds without speech that end a call.", &silence))
+            (limit("turns", "max_turns", "Turns at most", agent.max_turns))
+            (limit("cap", "max_concurrent_calls", "Calls at once", agent.max_concurrent_calls))
+        }
+    }
+}
+
+/// What its calls look like, and whether they have to be signed.
+fn telephone(agent: &Agent) -> Markup {
+    let mut dialects = vec![("", "Recognised by itself")];
+    dialects.extend(dialect::Name::ALL.map(|name| (name.as_str(), dialect_words(name))));
+    let mut providers = vec![("", "Not checked: the key is enough")];
+    providers.extend(SignatureProvider::ALL.map(|provider| {
+        let words = match provider {
+            SignatureProvider::Twilio => "Twilio signs every call",
+            SignatureProvider::Plivo => "Plivo signs every call",
+        };
+        (provider.as_str(), words)
+    }));
+    let signature = agent.signature.as_ref();
+    html! {
+        div.columns {
+            (Choice { id: "dialect", name: "dialect", label: "Provider's protocol",
+                hint: "Choose one only if calls are not recognised.", options: &dialects,
+                chosen: agent.dialect.map_or("", dialect::Name::as_str), kind: Kind::Nullable }.render())
+            (Choice { id: "signed-by", name: "signature.provider", label: "Signature",
+                hint: "Calls without the right signature are refused.", options: &providers,
+                chosen: signature.map_or("", |it| it.provider.as_str()), kind: Kind::NullObject }.render())
+        }
+        fieldset data-when="signature.provider" disabled[signature.is_none()] {
+            (Field { id: "signed-with", name: "signature.secret", label: "Name of the signature's secret",
+                hint: &format!("An environment variable of the server that holds the provider's auth token; it begins with {}.", secret::PREFIX),
+                value: signature.map_or("", |it| it.secret.as_str()), required: true, ..Field::default() }.render())
+        }
+    }
+}
+
+fn dialect_words(name: dialect::Name) -> &'static str {
+    use dialect::Name::*;
+    match name {
+        Native => "UpVoot's own",
+        Twilio => "Twilio",
+        SignalWire => "SignalWire",
+        Telnyx => "Telnyx",
+        Plivo => "Plivo",
+        Vobiz => "Vobiz",
+        Vonage => "Vonage",
+        Exotel => "Exotel",
+        Smartflo => "Tata Smartflo",
+        Jambonz => "jambonz",
+        Asterisk => "Asterisk",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{agent::profile::Signature, id::AccountId};
+
+    fn relay_agent(trusted: bool) -> Agent {
+        let mut agent = Agent::new(AccountId::new(), "Bot".to_owned(), Engine::Relay, 0);
+        agent.relay = Some(Relay {
+            url: "wss://bot.example.com/?a=\"b".replace('"', "%22").parse().unwrap(),
+            secret: "UPVOOT_SECRET_BOT".parse().ok(),
+            connect_timeout_ms: 1_234,
+            first_byte_timeout_ms: 4_321,
+            unreachable_phrase: "</textarea><b>".to_owned(),
+            trusted,
+        });
+        agent
+    }
+
+    #[test]
+    fn without_script_the_page_shows_the_fields_of_the_engine_there_is() {
+        let group = "data-when=\"engine=relay\" data-whole";
+        let html = settings(&relay_agent(true), true, false).into_string();
+        assert!(html.contains(&format!("{group}>")), "{html}");
+        for there in ["wss://bot.example.com/?a=%22b", "UPVOOT_SECRET_BOT", "1234", "4321"] {
+            assert!(html.contains(&format!("value=\"{there}\"")), "{there}");
+        }
+        assert!(!html.contains("<b>") && html.contains("The server's operator has set"));
+        let echo = Agent::new(AccountId::new(), "Echo".to_owned(), Engine::Echo, 0);
+        let html = settings(&echo, true, false).into_string();
+        assert!(html.contains(&format!("{group} disabled>")), "{html}");
+        assert!(html.contains("data-when=\"signature.provider\" disabled>"));
+    }
+
+    #[test]
+    fn an_operator_is_told_what_saving_means() {
+        let told = "the address counts as yours";
+        assert!(settings(&relay_agent(false), true, true).into_string().contains(told));
+        assert!(!settings(&relay_agent(false), true, false).into_string().contains(told));
+        assert!(!settings(&relay_agent(true), true, true).into_string().contains(told));
+    }
+
+    #[test]
+    fn what_is_pinned_and_signed_is_chosen() {
+        let mut agent = relay_agent(false);
+        agent.dialect = Some(dialect::Name::Smartflo);
+        let secret = "UPVOOT_SECRET_PLIVO".parse().unwrap();
+        agent.signature = Some(Signature { provider: SignatureProvider::Plivo, secret });
+        let html = settings(&agent, true, false).into_string();
+        for chosen in ["relay", "smartflo", "plivo"] {
+            assert!(html.contains(&format!("value=\"{chosen}\" selected>")), "{chosen}");
+        }
+        assert!(html.contains("value=\"UPVOOT_SECRET_PLIVO\""));
+        assert!(html.contains("data-when=\"signature.provider\">"));
+    }
+}

@@ -1,0 +1,101 @@
+//! `/login/oidc`: away to another service that knows who somebody is, and back.
+//!
+//! Who gets in is decided in [`crate::auth`]; whoever does not lands on the sign-in page, which says why.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, HeaderValue},
+    web::{Data, Query},
+};
+use maud::html;
+
+use super::login::{self, Wanted};
+use crate::{
+    auth::{Arrival, Auth, TurnedAway, forget_departure, safe_next},
+    dashboard::{
+        answer::{Answer, Trouble, ok, page, see_other},
+        layout,
+    },
+    problem::Code,
+};
+
+/// Sends the browser to the service.
+pub async fn depart(auth: Data<Auth>, wanted: Query<Wanted>) -> Answer {
+    let single_sign_on = auth.single_sign_on().ok_or(Trouble::NotFound)?;
+    let next = safe_next(wanted.next.as_deref().unwrap_or("/"));
+    match single_sign_on.depart(&auth, next).await {
+        Ok(departure) => {
+            let mut answer = see_other(&departure.to);
+            answer.add_cookie(&departure.cookie).map_err(|_| Trouble::Failed(Code::Internal))?;
+            Ok(answer)
+        }
+        Err(why) => Ok(turned_away(&why, next)),
+    }
+}
+
+/// The browser comes back.
+pub async fn arrive(request: HttpRequest, auth: Data<Auth>) -> Answer {
+    let single_sign_on = auth.single_sign_on().ok_or(Trouble::NotFound)?;
+    let failed = |_| Trouble::Failed(Code::Internal);
+    let mut answer = match single_sign_on.arrive(&auth, &request).await {
+        Ok(arrival) => {
+            let mut answer = landed(&arrival);
+            answer.add_cookie(&arrival.signed_in.cookie).map_err(failed)?;
+            answer
+        }
+        Err(why) => turned_away(&why, "/"),
+    };
+    answer.add_cookie(&forget_departure(&auth)).map_err(failed)?;
+    Ok(answer)
+}
+
+/// A page of ours that goes on by itself. The browser was sent here by another host, and as long as it
+/// only follows redirections it does not send the session's cookie, which is `SameSite=Strict`.
+fn landed(arrival: &Arrival) -> HttpResponse {
+    let next = &arrival.next;
+    let content = html! {
+        h1 { "You are signed in" }
+        p { a href=(next) { "Go on" } }
+    };
+    let mut answer = ok(layout::gate("Signed in", &content));
+    let refresh = HeaderValue::from_str(&format!("0; url={next}"));
+    let headers = answer.headers_mut();
+    headers.insert(header::REFRESH, refresh.unwrap_or(HeaderValue::from_static("0; url=/")));
+    // The address of this page has the code in it. It is used up, and still nobody's business.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    answer
+}
+
+fn turned_away(why: &TurnedAway, next: &str) -> HttpResponse {
+    let words = match why {
+        TurnedAway::NotBegun => {
+            "This sign-in was begun in another browser, too long ago, or is done already. Try again."
+        }
+        TurnedAway::Declined => "Your single sign-on service did not let you through. Try again.",
+        TurnedAway::Unproved => {
+            "What your single sign-on service says cannot be trusted, and the log says why."
+        }
+        TurnedAway::Unverified => {
+            "Your single sign-on service has not verified your e-mail address."
+        }
+        TurnedAway::Nobody => {
+            "Nobody with your e-mail address may sign in here. Whoever runs this server can change that."
+        }
+        TurnedAway::Unreachable => {
+            "Your single sign-on service does not answer. Try again in a moment, or use your password."
+        }
+        TurnedAway::Other(problem) => problem.code().detail(),
+    };
+    let mut answer = page(why.status(), login::form("", next, Some(words), true));
+    let wait = match why {
+        TurnedAway::Other(problem) => {
+            problem.response().headers().get(header::RETRY_AFTER).cloned()
+        }
+        TurnedAway::Unreachable => Some(HeaderValue::from_static("5")),
+        _ => None,
+    };
+    if let Some(wait) = wait {
+        answer.headers_mut().insert(header::RETRY_AFTER, wait);
+    }
+    answer
+}

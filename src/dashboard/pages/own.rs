@@ -1,0 +1,137 @@
+//! `/account`: oneself. Plain forms: the password, and signing out everywhere.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::StatusCode,
+    web::{Data, Form},
+};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use crate::{
+    auth::{self, Auth, password::Password},
+    dashboard::{
+        answer::{Answer, Trouble, page, see_other},
+        layout::{self, Section},
+        part,
+        seen::Seen,
+    },
+    problem::Code,
+};
+
+/// What the form holds.
+#[derive(Deserialize)]
+pub struct Given {
+    current: String,
+    new: String,
+}
+
+/// What became of a change.
+enum Outcome {
+    Done,
+    Refused(&'static str),
+}
+
+/// The page.
+pub async fn show(seen: Seen) -> HttpResponse {
+    render(&seen, StatusCode::OK, None)
+}
+
+/// Changes the password; every other session of this user ends.
+pub async fn change_password(
+    request: HttpRequest,
+    auth: Data<Auth>,
+    seen: Seen,
+    given: Form<Given>,
+) -> HttpResponse {
+    let Given { current, new } = given.into_inner();
+    let Some(new) = Password::new(new.into()) else {
+        let words = "The new password needs 12 to 1,024 characters.";
+        return render(&seen, StatusCode::UNPROCESSABLE_ENTITY, Some(Outcome::Refused(words)));
+    };
+    match auth::change_password(&auth, &request, &seen.user, current.into(), new).await {
+        Ok(()) => render(&seen, StatusCode::OK, Some(Outcome::Done)),
+        Err(problem) => {
+            let words = match problem.code() {
+                Code::WrongCredentials | Code::InvalidField => "The current password is not right.",
+                code => code.detail(),
+            };
+            render(&seen, problem.code().status(), Some(Outcome::Refused(words)))
+        }
+    }
+}
+
+/// Ends every session of this user, this one too.
+pub async fn sign_out_everywhere(request: HttpRequest, auth: Data<Auth>, seen: Seen) -> Answer {
+    let cookie = auth::sign_out_everywhere(&auth, &request, &seen.user).await?;
+    let mut answer = see_other("/login");
+    answer.add_cookie(&cookie).map_err(|_| Trouble::Failed(Code::Internal))?;
+    Ok(answer)
+}
+
+fn render(seen: &Seen, status: StatusCode, outcome: Option<Outcome>) -> HttpResponse {
+    let user = &seen.user;
+    let role = if user.is_operator { "operator" } else { user.role.as_str() };
+    let content = content(user.email.as_str(), role, outcome.as_ref());
+    page(status, layout::frame(&seen.frame, Section::Own, "Your account", &[], &content))
+}
+
+fn content(email: &str, role: &str, outcome: Option<&Outcome>) -> Markup {
+    html! {
+        (part::top(None, "You", &html! {}))
+        section.card aria-label="You" {
+            dl.facts {
+                div { dt { "E-mail" } dd { (email) } }
+                div { dt { "Role" } dd { (role) } }
+            }
+        }
+        section.card aria-labelledby="password-title" {
+            h2 #password-title { "Password" }
+            @match outcome {
+                Some(Outcome::Done) => p.note role="status" { "Changed. You are signed out everywhere else." },
+                Some(Outcome::Refused(words)) => p.note.bad role="alert" { (words) },
+                None => {}
+            }
+            form method="post" action="/account/password" {
+                // Password managers look for the user's name beside it.
+                input hidden readonly type="email" name="username" value=(email) autocomplete="username";
+                div.columns {
+                    div.field {
+                        label for="current" { "Current password" }
+                        input #current name="current" type="password" required autocomplete="current-password";
+                    }
+                    div.field {
+                        label for="new" { "New password" }
+                        input #new name="new" type="password" required minlength="12" maxlength="1024" autocomplete="new-password" aria-describedby="new-hint";
+                        p.hint #new-hint { "12 characters or more." }
+                    }
+                }
+                div.actions { button.main type="submit" { "Change password" } }
+            }
+        }
+        section.card aria-labelledby="everywhere-title" {
+            div.top {
+                div {
+                    h2 #everywhere-title { "Sign out everywhere" }
+                    p.muted { "Ends every session of yours, on every device, this one too." }
+                }
+                form method="post" action="/account/sign-out-everywhere" {
+                    button.danger type="submit" { "Sign out everywhere" }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_became_of_a_change_is_said() {
+        let html = |outcome| content("ann@example.com", "owner", outcome).into_string();
+        assert!(html(Some(&Outcome::Done)).contains("role=\"status\""));
+        assert!(html(Some(&Outcome::Refused("No."))).contains("role=\"alert\">No."));
+        assert!(!html(None).contains("role=\"alert\""));
+    }
+}

@@ -1,0 +1,145 @@
+//! The customer's bot on one call: between the call's line and the relay's wire.
+//!
+//! It converts sound between the line's format and the bot's, and words between the call's and the
+//! relay's. It decides nothing: what becomes of a call whose bot is gone is for the call machine.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use ipnet::IpNet;
+use tokio::sync::mpsc;
+
+use crate::{
+    agent::{
+        profile::{Agent, Relay as Settings},
+        relay::{FromBot, Gone, Opening, Relay, Target, ToBot},
+    },
+    audio::{format::Format, transcode::Transcoder},
+    call::{EndReason, FromAgent, ToAgent},
+    dialect::{Caller, Dialect},
+    id::CallId,
+};
+
+/// The agent names a secret that this server does not have.
+const NO_SECRET: FromAgent = FromAgent::Gone {
+    code: "bot_secret_unset",
+    message: "The secret that the agent names is not set on this server.",
+};
+
+/// A bot that has been called.
+pub struct Bot {
+    relay: Relay,
+    line: Format,
+    ear: Transcoder,
+    mouth: Transcoder,
+    /// Sound on its way; what is taken out of it is given back when nobody holds it any more.
+    sound: BytesMut,
+    /// The ear is in the middle of a sample.
+    splits: bool,
+}
+
+/// The call that a bot is to answer.
+pub struct Line<'a> {
+    /// Its id.
+    pub call_id: CallId,
+    /// What its provider tells of it.
+    pub caller: &'a Caller,
+    /// What it is spoken on.
+    pub wire: &'a dyn Dialect,
+}
+
+/// A bot and its events; or what to tell the call, when the bot cannot even be tried.
+pub type Called = Result<(Bot, mpsc::Receiver<FromBot>), FromAgent>;
+
+/// Calls the agent's bot.
+///
+/// # Errors
+/// See [`Called`].
+pub fn call(agent: &Agent, settings: &Settings, line: Line<'_>, networks: &[IpNet]) -> Called {
+    let Line { call_id, caller, wire } = line;
+    let line = wire.format();
+    let secret = settings.secret.as_ref().map(|name| name.resolve()).transpose();
+    let target = Target {
+        url: settings.url.clone(),
+        secret: secret.map_err(|_| NO_SECRET)?,
+        connect_within: millis(settings.connect_timeout_ms),
+        first_byte_within: millis(settings.first_byte_timeout_ms),
+        trusted: settings.trusted,
+    };
+    let opening = Opening {
+        call_id,
+        agent_id: agent.id,
+        dialect: wire.name().as_str(),
+        from: caller.from.clone(),
+        to: caller.to.clone(),
+        params: caller.params.clone(),
+    };
+    let (relay, events) = Relay::open(target, opening, networks);
+    let bot = Bot {
+        relay,
+        line,
+        ear: Transcoder::new(line, Format::NATIVE),
+        mouth: Transcoder::new(Format::NATIVE, line),
+        sound: BytesMut::new(),
+        splits: false,
+    };
+    Ok((bot, events))
+}
+
+impl Bot {
+    /// The caller's sound goes to the bot: as it is where the line already speaks the bot's format.
+    pub fn hear(&mut self, sound: &Bytes) {
+        let is_whole = sound.len().is_multiple_of(2);
+        if self.line == Format::NATIVE && is_whole && !self.splits {
+            return self.relay.hear(sound.clone());
+        }
+        self.splits ^= !is_whole && self.line == Format::NATIVE;
+        self.ear.convert(sound, &mut self.sound);
+        if !self.sound.is_empty() {
+            self.relay.hear(self.sound.split().freeze());
+        }
+    }
+
+    /// Tells the bot what the call has to tell.
+    pub fn tell(&self, what: ToAgent) {
+        self.relay.tell(match what {
+            ToAgent::Dtmf(digit) => ToBot::Dtmf(digit),
+            ToAgent::Played(name) => ToBot::Mark(name),
+            ToAgent::Cleared => ToBot::Clear,
+        });
+    }
+
+    /// The call is over.
+    pub fn end(&self, reason: EndReason) {
+        let dropped_bytes = self.relay.dropped();
+        if dropped_bytes > 0 {
+            tracing::warn!(dropped_bytes, "the bot was too slow for some of the caller's audio");
+        }
+        self.relay.tell(ToBot::EndCall(reason));
+    }
+
+    /// What the call is told of what the bot does, one after the other.
+    pub fn inputs(&mut self, event: FromBot, mut each: impl FnMut(FromAgent)) {
+        match event {
+            FromBot::Connected => {}
+            FromBot::Audio(sound) if self.line == Format::NATIVE => each(FromAgent::Audio(sound)),
+            FromBot::Audio(sound) => {
+                self.mouth.convert(&sound, &mut self.sound);
+                each(FromAgent::Audio(self.sound.split().freeze()));
+            }
+            FromBot::Clear => each(FromAgent::Clear),
+            FromBot::Mark(name) => each(FromAgent::Mark(name)),
+            FromBot::Dtmf(digits) => digits.chars().map(FromAgent::Dtmf).for_each(each),
+            FromBot::Said { role, text } => each(FromAgent::Said { role, text }),
+            // A bot that closes as one does at the end has hung up.
+            FromBot::EndCall | FromBot::Gone(Gone::Closed(Some(1000))) => each(FromAgent::HangUp),
+            FromBot::Gone(gone) => {
+                each(FromAgent::Gone { code: gone.code(), message: gone.message() });
+            }
+        }
+    }
+}
+
+fn millis(millis: i32) -> Duration {
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
