@@ -112,7 +112,11 @@ impl Server {
         Self {
             base: format!("http://{address}"),
             host,
-            http: awc::Client::builder().timeout(Duration::from_secs(30)).finish(),
+            http: awc::Client::builder()
+                .timeout(Duration::from_secs(30))
+                // Less than the server's: no request meets a connection that is just being closed.
+                .connector(awc::Connector::new().conn_keep_alive(Duration::from_secs(1)))
+                .finish(),
             _database: keep,
         }
     }

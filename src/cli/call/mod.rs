@@ -1,22 +1,28 @@
 //! `upvoot call`: a phone for the terminal.
 
 mod progress;
+mod provider_args;
+mod tape;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use bytes::Bytes;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::sleep_until;
 
-use self::progress::{Plan, Progress};
+use self::{
+    progress::{Plan, Progress},
+    provider_args::ProviderArgs,
+    tape::Tape,
+};
 use super::{
     WRONG_USAGE,
     interrupt::Interrupts,
     paint::{complain, print},
-    phone::{Address, Heard, Line, NoCall, Start, What, dial},
+    phone::{Address, Carrier, Heard, Line, NoCall, Setup, Start, What, dial, dial_as},
 };
-use crate::audio::wav;
+use crate::audio::{transcode, wav};
 
 /// The exit status for a call that the server did not admit.
 const REFUSED: u8 = 3;
@@ -41,9 +47,12 @@ pub struct CallArgs {
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
 
-    /// The wire format to speak.
-    #[arg(long, value_enum, default_value_t = Dialect::Native)]
-    dialect: Dialect,
+    /// Press these keys, after the greeting and after all has been said: 0-9, *, #, A-D.
+    #[arg(long, value_name = "KEYS", default_value = "", value_parser = keys)]
+    digits: String,
+
+    #[command(flatten)]
+    provider: ProviderArgs,
 
     /// Hang up after so many seconds. Without it: a second after all of the played file has come
     /// back; if none is played, when the agent hangs up or on Ctrl-C.
@@ -51,21 +60,20 @@ pub struct CallArgs {
     seconds: Option<u64>,
 }
 
-/// A wire format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Dialect {
-    /// UpVoot's own: raw 16 kHz PCM and JSON events.
-    Native,
-}
-
 fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
     Ok(text.into())
+}
+
+fn keys(text: &str) -> Result<String, &'static str> {
+    match text.chars().all(|key| "0123456789*#ABCD".contains(key)) {
+        true => Ok(text.to_owned()),
+        false => Err("not keys of a telephone"),
+    }
 }
 
 /// Places the call. Status 0: it was admitted and ended cleanly; 3: it was refused; 1: anything
 /// else.
 pub async fn run(args: CallArgs) -> ExitCode {
-    let Dialect::Native = args.dialect;
     let address: Address = match args.url.expose_secret().parse() {
         Ok(address) => address,
         Err(error) => {
@@ -73,7 +81,14 @@ pub async fn run(args: CallArgs) -> ExitCode {
             return ExitCode::from(WRONG_USAGE);
         }
     };
-    match place(&address, &args).await {
+    let setup = match args.provider.setup() {
+        Ok(setup) => setup,
+        Err(error) => {
+            complain(error);
+            return ExitCode::from(WRONG_USAGE);
+        }
+    };
+    match place(&address, setup.as_ref(), &args).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(Failure::NoCall(NoCall::Refused(refusal))) => {
@@ -106,7 +121,7 @@ impl Failure {
 }
 
 /// The whole call; whether it ended cleanly. Both files are opened before anyone is called.
-async fn place(address: &Address, args: &CallArgs) -> Result<bool, Failure> {
+async fn place(address: &Address, setup: Option<&Setup>, args: &CallArgs) -> Result<bool, Failure> {
     let mut interrupts = Interrupts::listen()?;
     let clip = match &args.play {
         None => Bytes::new(),
@@ -115,26 +130,34 @@ async fn place(address: &Address, args: &CallArgs) -> Result<bool, Failure> {
             wav::read(&file).map_err(|e| Failure::file(path, e))?
         }
     };
-    let mut keep = match &args.save {
+    let mut tape = match &args.save {
         None => None,
-        Some(path) => Some(wav::Writer::create(path).map_err(|e| Failure::file(path, e))?),
+        Some(path) => Some(Tape::create(path).map_err(|e| Failure::file(path, e))?),
     };
 
     print(format_args!("calling {address}"))?;
+    let dialling = async {
+        match setup {
+            None => dial(address).await,
+            Some(setup) => dial_as(address, Carrier::new(setup)).await,
+        }
+    };
     let mut line = tokio::select! {
-        line = dial(address) => line?,
+        line = dialling => line?,
         () = interrupts.next() => {
             complain("given up before there was an answer");
             return Ok(false);
         }
     };
     print(format_args!("connected, {} ms after dialling", line.took.as_millis()))?;
+    let clip = transcode::clip(&clip, line.format());
     line.play(clip.clone(), Start::AfterGreeting);
+    args.digits.chars().for_each(|key| line.press(key, Start::AfterGreeting));
     let mut call = Progress::new(Plan {
         format: line.format(),
-        provider: false,
+        provider: setup.is_some(),
         clip: clip.len(),
-        keys: 0,
+        keys: args.digits.len(),
         seconds: args.seconds,
     });
     while let Some(heard) = next(&mut line, &mut call, &mut interrupts).await {
@@ -142,12 +165,15 @@ async fn place(address: &Address, args: &CallArgs) -> Result<bool, Failure> {
         if let Some(text) = call.describe(&heard) {
             print(text)?;
         }
-        if let (What::Sound(sound), Some(file), Some(path)) = (&heard.what, &mut keep, &args.save) {
-            file.write(sound).map_err(|e| Failure::file(path, e))?;
+        if let (What::Sound(sound), Some(tape), Some(path)) = (&heard.what, &mut tape, &args.save) {
+            tape.keep(line.format(), sound).map_err(|e| Failure::file(path, e))?;
         }
     }
-    if let (Some(file), Some(path)) = (keep, &args.save) {
-        file.finish().map_err(|e| Failure::file(path, e))?;
+    if let Some(verdict) = call.verdict() {
+        print(verdict)?;
+    }
+    if let (Some(tape), Some(path)) = (tape, &args.save) {
+        tape.finish().map_err(|e| Failure::file(path, e))?;
         print(format_args!("saved {} of sound in {}", call.heard(), path.display()))?;
     }
     Ok(call.clean())

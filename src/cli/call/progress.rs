@@ -142,6 +142,7 @@ impl Progress {
             What::Sent(text) => ("sent", tame(text)),
             What::Received(text) => ("received", tame(text)),
             What::Complained(complaint) => ("complaint", tame(&complaint.to_string())),
+            What::Late(by) => ("(late)", format!("this machine, by {} ms", by.as_millis())),
             What::Closed(Some(code)) => ("closed", code.to_string()),
             What::Closed(None) => ("closed", "without a code".to_owned()),
             What::Broken(why) => ("broken", tame(why)),

@@ -48,6 +48,8 @@ pub enum What {
     Received(String),
     /// The provider does not like what it was sent.
     Complained(Complaint),
+    /// This machine was late by so much: a hole in the sound around now is its own doing.
+    Late(Duration),
     /// The agent begins to be heard, on a line where no message says so.
     AgentSpeaks,
     /// It is not heard any more.

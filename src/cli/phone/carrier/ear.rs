@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::audio::format::{Encoding, Format};
 
 /// With nothing to play for this long, the agent is silent.
-const DRY: Duration = Duration::from_millis(200);
+const DRY: Duration = Duration::from_millis(400);
 /// With nothing audible for this long, it is silent too: an echo returns the caller's own silence.
 const HUSHED: Duration = Duration::from_millis(600);
 /// The loudest that counts as silence, in 16-bit samples: -54 dBFS.
@@ -48,7 +48,7 @@ impl Ear {
 
 /// Whether any sample is louder than a hush. In G.711 that is everything above the two lowest
 /// segments, whose codes are within 0x1f of zero's.
-fn audible(encoding: Encoding, sound: &[u8]) -> bool {
+pub fn audible(encoding: Encoding, sound: &[u8]) -> bool {
     match encoding {
         Encoding::Pcm16 => {
             sound.as_chunks().0.iter().any(|two| i16::from_le_bytes(*two).unsigned_abs() > HUSH)
@@ -71,14 +71,14 @@ mod tests {
         let mut ear = Ear::new(Format::PCMU);
         assert_eq!(ear.hear(ms(0), &[0xff; 160]), None);
         assert_eq!(ear.hear(ms(20), &[0x80; 160]), Some(Notice::Speaks));
-        assert_eq!(ear.hear(ms(219), &[]), None);
-        assert_eq!(ear.hear(ms(220), &[]), Some(Notice::IsSilent));
-        assert_eq!(ear.hear(ms(240), &[]), None);
-        assert_eq!(ear.hear(ms(260), &[0x00; 160]), Some(Notice::Speaks));
-        for at in (280..860).step_by(20) {
+        assert_eq!(ear.hear(ms(419), &[]), None);
+        assert_eq!(ear.hear(ms(420), &[]), Some(Notice::IsSilent));
+        assert_eq!(ear.hear(ms(440), &[]), None);
+        assert_eq!(ear.hear(ms(460), &[0x00; 160]), Some(Notice::Speaks));
+        for at in (480..1_060).step_by(20) {
             assert_eq!(ear.hear(ms(at), &[0xff, 0x7f]), None, "{at}");
         }
-        assert_eq!(ear.hear(ms(860), &[0xff; 160]), Some(Notice::IsSilent));
+        assert_eq!(ear.hear(ms(1_060), &[0xff; 160]), Some(Notice::IsSilent));
     }
 
     #[test]

@@ -46,7 +46,9 @@ pub use setup::{Ids, Setup};
 
 /// The most characters of a frame that are told.
 const TOLD: usize = 400;
-/// For how long a delay of our own excuses a hole in the sound.
+/// A delay of our own that is worth telling.
+const LATE: Duration = Duration::from_millis(30);
+/// For how long such a delay excuses a hole in the sound.
 const EXCUSE: Duration = Duration::from_millis(500);
 
 /// What a provider does not like.
@@ -80,9 +82,9 @@ pub struct Carrier {
     /// The caller's sound that is short of a packet.
     packet: BytesMut,
     packet_bytes: usize,
-    /// When the caller last spoke, and when that was how much too late.
+    /// When the caller last spoke, and when that was too late, by how much.
     spoke: Option<Duration>,
-    late: (Duration, Duration),
+    late: Option<(Duration, Duration)>,
     hung_up: bool,
 }
 
@@ -103,7 +105,7 @@ impl Carrier {
             packet_bytes: format.frame_bytes() * wire.frames_in_packet(),
             wire,
             spoke: None,
-            late: (Duration::ZERO, Duration::ZERO),
+            late: None,
             hung_up: false,
         }
     }
@@ -144,7 +146,8 @@ impl Carrier {
             Asked::Nothing => {}
             Asked::Play(sound) if sound.is_empty() => complain("no sound".to_owned(), out),
             Asked::Play(sound) => {
-                let ours = if now < self.late.0 + EXCUSE { self.late.1 } else { Duration::ZERO };
+                let excuse = self.late.filter(|(at, _)| now < *at + EXCUSE);
+                let ours = excuse.map_or(Duration::ZERO, |(_, by)| by);
                 let complaints = self.playback.sound(now, sound, ours);
                 out.extend(complaints.into_iter().map(|c| Step::Tell(What::Complained(c))));
             }
@@ -179,9 +182,11 @@ impl Side for Carrier {
 
     fn speak(&mut self, now: Duration, frame: Bytes, out: &mut Steps) {
         let since = self.spoke.replace(now).map_or(Duration::ZERO, |spoke| now - spoke);
-        let late = since.saturating_sub(Duration::from_millis(20));
-        if late > self.late.1 || now > self.late.0 + EXCUSE {
-            self.late = (now, late);
+        let by = since.saturating_sub(Duration::from_millis(20));
+        if by > LATE {
+            self.late = Some((now, by));
+            self.playback.late(by);
+            out.push(Step::Tell(What::Late(by)));
         }
         self.packet.extend_from_slice(&frame);
         if self.packet.len() >= self.packet_bytes {

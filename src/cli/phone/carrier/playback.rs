@@ -2,20 +2,23 @@
 //! all before it has been played, and a clear drops the rest.
 //!
 //! It also judges the pace: sound that comes so late that the caller hears a hole, and sound that
-//! comes so early that a barge-in is heard late. Pure: it is given the time.
+//! comes so early that a barge-in is heard late. Where one stretch of sound ends and the next begins is
+//! told by a mark at most; so only what is audible right before and after it is a hole. Pure: it is
+//! given the time.
 
 use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 
-use super::Complaint;
+use super::{Complaint, ear::audible};
 use crate::audio::format::Format;
 
 /// The longest hole in a stretch of sound that nobody complains of.
 const HOLE: Duration = Duration::from_millis(40);
 /// A silence that is longer than this stands between two stretches and is no hole.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How much more than allowed may be under way: our own clock begins when the first byte arrives.
+/// How much more than allowed may be under way: our own clock begins when the first byte arrives,
+/// and that of the sender before.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// What a provider asks of those who send it sound.
@@ -57,7 +60,10 @@ pub struct Playback {
     began: Duration,
     bytes: usize,
     played: usize,
-    /// When the last stretch ran dry, if nothing said that it was over.
+    /// How late we were ourselves, in all: a sender cannot know that we play that much later.
+    late: Duration,
+    /// When the last stretch ran dry in the midst of something audible, if no mark said that it was
+    /// over.
     dry: Option<Duration>,
 }
 
@@ -74,6 +80,7 @@ impl Playback {
             began: Duration::ZERO,
             bytes: 0,
             played: 0,
+            late: Duration::ZERO,
             dry: None,
         }
     }
@@ -99,7 +106,11 @@ impl Playback {
     fn play(&mut self, now: Duration, items: VecDeque<Item>, ours: Duration) -> Vec<Complaint> {
         let mut complaints = Vec::new();
         if self.is_dry() {
-            let hole = self.dry.take().map_or(Duration::ZERO, |dry| now.saturating_sub(dry));
+            let audible_dry = self.dry.take().filter(|_| match items.front() {
+                Some(Item::Sound(sound)) => self.is_audible(&sound[..self.edge(sound)]),
+                _ => false,
+            });
+            let hole = audible_dry.map_or(Duration::ZERO, |dry| now.saturating_sub(dry));
             if (HOLE + ours..PAUSE).contains(&hole) {
                 complaints.push(Complaint::Hole(hole));
             }
@@ -112,7 +123,7 @@ impl Playback {
             self.queue.push_back(item);
         }
         let lead = self.ends().saturating_sub(now);
-        if lead > self.rules.ahead + GRACE {
+        if lead > self.rules.ahead + GRACE + self.late {
             complaints.push(Complaint::Ahead(lead));
         }
         complaints
@@ -139,6 +150,11 @@ impl Playback {
         let marks: Vec<String> = marks.chain(self.waiting.drain(..)).collect();
         self.bytes = self.played;
         marks
+    }
+
+    /// We were late ourselves.
+    pub fn late(&mut self, by: Duration) {
+        self.late += by;
     }
 
     /// How many marks have not been reached.
@@ -172,7 +188,10 @@ impl Playback {
         }
         if self.queue.is_empty() {
             match told.last() {
-                Some(Played::Sound(_)) => self.dry = Some(self.ends()),
+                Some(Played::Sound(sound)) => {
+                    let tail = &sound[sound.len() - self.edge(sound)..];
+                    self.dry = self.is_audible(tail).then(|| self.ends());
+                }
                 Some(Played::Mark(_)) => self.dry = None,
                 None => {
                     let reached = self.waiting.pop_front().map(Played::Mark);
@@ -182,6 +201,15 @@ impl Playback {
             }
         }
         told
+    }
+
+    /// How much of a sound's beginning or end stands next to a hole: 20 ms.
+    fn edge(&self, sound: &Bytes) -> usize {
+        sound.len().min(self.format.frame_bytes())
+    }
+
+    fn is_audible(&self, sound: &[u8]) -> bool {
+        audible(self.format.encoding(), sound)
     }
 
     fn is_dry(&self) -> bool {
@@ -269,6 +297,11 @@ mod tests {
         assert!(at(&mut buffer, 1_700).is_empty(), "a mark ends a stretch");
         buffer.until(ms(1_720));
         assert!(buffer.sound(ms(1_800), sound(1), ms(50)).is_empty(), "we were late ourselves");
+        buffer.until(ms(1_820));
+        let silence = Bytes::from_static(&[0xff; FRAME]);
+        assert!(buffer.sound(ms(1_900), silence.clone(), OURS).is_empty(), "what ended had ended");
+        buffer.until(ms(1_920));
+        assert!(buffer.sound(ms(2_000), sound(1), OURS).is_empty(), "silence has no holes");
     }
 
     #[test]
@@ -279,6 +312,9 @@ mod tests {
         assert_eq!(buffer.sound(ms(0), sound(1), OURS), [Complaint::Ahead(ms(520))]);
         buffer.until(ms(300));
         assert!(buffer.sound(ms(300), sound(1), OURS).is_empty());
+        assert_eq!(buffer.sound(ms(300), sound(20), OURS), [Complaint::Ahead(ms(640))]);
+        buffer.late(ms(200));
+        assert!(buffer.sound(ms(300), sound(1), OURS).is_empty(), "we play later than we should");
     }
 
     #[test]

@@ -358,6 +358,9 @@ fn jambonz_holds_sound_and_gives_marks_back_as_cleared() {
     assert!(call.sent.iter().any(Frame::is_close));
 }
 
+/// Writes a command and its id.
+type Writes = dyn Fn(&str, &str) -> String;
+
 #[test]
 fn asterisk_reads_commands_in_the_encoding_of_its_start() {
     let json = |command: &str, id: &str| match id {
@@ -365,15 +368,12 @@ fn asterisk_reads_commands_in_the_encoding_of_its_start() {
         id => json!({"command": command, "correlation_id": id}).to_string(),
     };
     let plain = |command: &str, id: &str| format!("{command} {id}").trim().to_owned();
-    let encodings: [(_, &dyn Fn(&str, &str) -> String, _); 2] = [
-        (Provider::Asterisk, &plain, json!("MEDIA_MARK_PROCESSED g0-1")),
-        (
-            Provider::AsteriskJson,
-            &json,
-            json!({"event": "MEDIA_MARK_PROCESSED", "channel_id": "1.1", "correlation_id": "g0-1"}),
-        ),
-    ];
-    for (provider, write, reached) in encodings {
+    let reached =
+        json!({"event": "MEDIA_MARK_PROCESSED", "channel_id": "1.1", "correlation_id": "g0-1"});
+    for (provider, write, reached) in [
+        (Provider::Asterisk, &plain as &Writes, json!("MEDIA_MARK_PROCESSED g0-1")),
+        (Provider::AsteriskJson, &json, reached),
+    ] {
         let mut call = Call::of(provider);
         let offer = call.carrier.offer();
         assert_eq!((offer.subprotocol.as_deref(), offer.insists), (Some("media"), true));
