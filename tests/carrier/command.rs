@@ -118,11 +118,10 @@ async fn a_clip_is_said_after_the_greeting_and_its_echo_is_kept() {
     assert_eq!(*told, json!({"from": "+12025550155", "to": "+12025550199", "plan": "gold"}));
     assert_eq!(events[2]["mark"]["name"], "g0-1");
 
-    // There and back through both codecs and both resamplers of the phone.
+    // There and back through both codecs and both resamplers of the phone: 34.0 dB, as mu-law alone.
     let reply = wav::read(&std::fs::read(path("reply.wav")).unwrap()).unwrap();
     let reply = samples(Format::NATIVE, &reply);
     let clean = signal_to_noise(&reply[16_000..], 16_000).expect("a tone");
-    println!("mu-law, twice resampled: {clean:.1} dB");
     assert!(clean >= 30.0, "{clean} dB");
 }
 

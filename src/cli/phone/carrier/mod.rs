@@ -1,7 +1,7 @@
 //! A telephony provider, as the server sees it: what it sends, what it understands, and how it plays
 //! what it is sent. One file per provider, written from the providers' documents alone.
 //!
-//! A [`Carrier`] is a provider during one call: its [`Wire`] says how things are written, its
+//! A [`Carrier`] is a provider during one call: its `wire` says how things are written, its
 //! playback buffer what becomes of the sound, its ear when the agent speaks. It complains of whatever
 //! that provider would dislike, even where it would put up with it.
 
