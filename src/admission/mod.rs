@@ -39,7 +39,9 @@ pub struct Ask {
 
 /// Says whether a request is signed as an agent asks for. The default is not signed at all.
 #[derive(Default)]
-pub struct Proof(Option<Box<dyn Fn(&Signature) -> bool + Send>>);
+pub struct Proof(Option<Check>);
+
+type Check = Box<dyn Fn(&Signature) -> bool + Send>;
 
 impl Proof {
     /// A proof by this check, which may hold a key and is dropped with it.

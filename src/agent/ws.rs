@@ -105,20 +105,20 @@ impl Answer {
         }))
     }
 
-    /// Whether a 101 is the answer to a request with this `Sec-WebSocket-Key` that offered these
-    /// subprotocols and no extension.
+    /// Whether a 101 is the answer to a request with this `Sec-WebSocket-Key` that offered this
+    /// subprotocol and no extension. It may leave the subprotocol out.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn agrees(&self, nonce: &str, offered: &[&str]) -> Result<(), BadAnswer> {
+    pub fn agrees(&self, nonce: &str, offered: Option<&str>) -> Result<(), BadAnswer> {
         if self.accept.as_ref() != Some(&derive_accept_key(nonce.as_bytes())) {
             return Err(BadAnswer::Nonsense("a wrong Sec-WebSocket-Accept"));
         }
         if self.extended {
             return Err(BadAnswer::Nonsense("an extension nobody asked for"));
         }
-        match &self.subprotocol {
-            Some(agreed) if !offered.contains(&agreed.as_str()) => {
+        match self.subprotocol.as_deref() {
+            agreed @ Some(_) if agreed != offered => {
                 Err(BadAnswer::Nonsense("a subprotocol nobody asked for"))
             }
             _ => Ok(()),

@@ -2,24 +2,23 @@
 //!
 //! Every handler is the same few steps: note the time, feed the machine, carry out its effects,
 //! re-arm the one timer. No rule about who speaks when, what is charged or what a frame means stands
-//! here; those are `call`, `ledger` and `dialect`. The clocks that must fire although this actor
-//! cannot run are in [`super::watch`].
+//! here; those are `call`, `ledger` and `dialect`. This file is what comes in; `opening` is the way
+//! from the first frame to the first word, `effects` is what goes out. The clocks that must fire
+//! although this actor cannot run are in [`super::watch`].
+
+mod effects;
+mod opening;
 
 use std::{sync::Arc, time::Duration};
 
-use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Handler, SpawnHandle, StreamHandler,
-    fut::wrap_future,
-};
+use actix::{Actor, ActorContext, AsyncContext, Handler, SpawnHandle, StreamHandler};
 use actix_http::ws::Item;
-use actix_web_actors::ws::{CloseCode, CloseReason, Message, ProtocolError, WebsocketContext};
+use actix_web_actors::ws::{CloseCode, Message, ProtocolError, WebsocketContext};
 use bytes::Bytes;
-use futures_util::stream;
-use tokio::sync::mpsc::Receiver;
 use tracing::Span;
 
 use super::{
-    Voice, bot,
+    Voice,
     faults::{self, Fault},
     frames::Found,
     talk::{self, Talk},
@@ -27,31 +26,23 @@ use super::{
 };
 use crate::{
     admission::Admitted,
-    agent::{
-        profile::{Agent, Engine},
-        relay::FromBot,
-    },
-    call::{EndReason, Event, Finished, Input, Output, Reserve},
+    agent::{profile::Agent, relay::FromBot},
+    call::{EndReason, Input},
     dialect::{
-        Caller, Dialect, Frame, Heard, Name, Recognised, Say,
-        detect::{Detector, First, Hints, Verdict},
-        native::Native,
+        Heard,
+        detect::{Detector, First, Hints},
         reassembly::{Assembled, Fragment, Reassembly},
     },
-    ledger::{self, Extension},
-    live::State,
     points::Seconds,
     registry::{Control, LiveCall},
 };
 
 /// How often the peer is pinged. One that has not answered by the next time is gone.
 const PING_EVERY: Duration = Duration::from_secs(20);
-/// How long the peer may take to answer our close frame.
-const CLOSING: Duration = Duration::from_secs(2);
 /// A provider's complaints that are worth a line each.
 const COMPLAINTS_LOGGED: u32 = 5;
-/// How long an unrecognised connection may stand at most; detection decides far sooner.
-const UNRECOGNISED: Duration = Duration::from_secs(15);
+/// How long an unrecognised connection may stand at most; detection decides sooner, in 20 s at the most.
+const UNRECOGNISED: Duration = Duration::from_secs(25);
 
 /// The actor of one call, from the upgrade to the close of its socket.
 pub struct VoiceSession {
@@ -142,73 +133,6 @@ impl VoiceSession {
         self.carry_out(now, ctx);
     }
 
-    fn carry_out(&mut self, now: Duration, ctx: &mut <Self as Actor>::Context) {
-        while let Phase::Talking(talk) = &mut self.phase {
-            let output = talk.next_output();
-            send(talk, ctx);
-            match output {
-                None => break,
-                Some(Output::Event(event)) => self.show(&event),
-                Some(Output::Line(line)) => {
-                    self.watch.line.said(&line);
-                    self.voice.ledger.note(self.watch.call_id, line);
-                }
-                Some(Output::Heard(stretch)) => {
-                    self.voice.ledger.heard(self.watch.call_id, stretch);
-                }
-                Some(Output::Extend) => self.extend(ctx),
-                Some(Output::Finished(finished)) => self.finish(&finished, now, ctx),
-                // Said on the wire already, or for an agent that this call does not have.
-                Some(
-                    Output::Audio(_)
-                    | Output::Clear
-                    | Output::Mark(_)
-                    | Output::Tone(_)
-                    | Output::ToAgent(_),
-                ) => {}
-            }
-        }
-        self.arm(now, ctx);
-    }
-
-    /// Shows whoever watches where the call stands.
-    fn show(&self, event: &Event) {
-        match event {
-            Event::AudioStart if self.watch.line.standing() != State::Greeting => {
-                self.watch.line.state(State::Speaking);
-            }
-            Event::AudioEnd => self.watch.line.state(State::Listening),
-            _ => {}
-        }
-    }
-
-    /// Re-arms the timer if something is due earlier than it would fire; a timer that fires early
-    /// only looks and re-arms, which is cheaper than moving it with every frame.
-    fn arm(&mut self, now: Duration, ctx: &mut <Self as Actor>::Context) {
-        let due = match &self.phase {
-            Phase::Detecting(detector) => Some(detector.deadline()),
-            Phase::Talking(talk) => {
-                let (by, reason) = talk.machine().must_end_by();
-                self.watch.must_end(by, reason);
-                talk.machine().wake_at()
-            }
-            Phase::Closing => return,
-        };
-        let wake_at = due.map_or(self.ping_at, |due| due.min(self.ping_at));
-        match self.timer {
-            Some((armed, _)) if armed <= wake_at => return,
-            Some((_, handle)) => {
-                ctx.cancel_future(handle);
-            }
-            None => {}
-        }
-        let handle = ctx.run_later(wake_at.saturating_sub(now), |session, ctx| {
-            session.timer = None;
-            session.wake(ctx);
-        });
-        self.timer = Some((wake_at, handle));
-    }
-
     fn wake(&mut self, ctx: &mut <Self as Actor>::Context) {
         let now = self.now();
         if now >= self.ping_at {
@@ -217,152 +141,6 @@ impl VoiceSession {
         if self.detect(First::Nothing, ctx) {
             self.feed(Input::Tick, ctx);
         }
-    }
-
-    /// Shows the detector what came, or that nothing did, if the dialect is not known yet. True when
-    /// the call runs and what came belongs to it.
-    fn detect(&mut self, first: First<'_>, ctx: &mut <Self as Actor>::Context) -> bool {
-        if let Phase::Detecting(detector) = &mut self.phase {
-            let now = self.voice.clock.now();
-            self.watch.ran(now);
-            match detector.judge(now, first) {
-                Verdict::Undecided => self.arm(now, ctx),
-                Verdict::Native => self.begin(Box::new(Native), Caller::default(), now, ctx),
-                Verdict::Recognised(recognised) => {
-                    self.recognised(*recognised, now, ctx);
-                    // What showed it has been read.
-                    return false;
-                }
-                Verdict::Mismatch { expected, found } => self.mismatch(expected, found, now, ctx),
-                Verdict::Hostile => self.turn_away("unrecognised media protocol", now, ctx),
-            }
-        }
-        matches!(self.phase, Phase::Talking(_))
-    }
-
-    /// A telephony provider is recognised, whether or not it can be served.
-    fn recognised(
-        &mut self,
-        recognised: Recognised,
-        now: Duration,
-        ctx: &mut <Self as Actor>::Context,
-    ) {
-        let Recognised { dialect, caller, unserved } = recognised;
-        self.begin(dialect, caller, now, ctx);
-        if let Some(message) = unserved {
-            self.span.in_scope(|| tracing::warn!(message, "the call cannot be served"));
-            self.feed(Input::Fault { code: "unserved_media", message }, ctx);
-        }
-    }
-
-    /// The agent is pinned to another dialect: an error that names both.
-    fn mismatch(
-        &mut self,
-        expected: Name,
-        found: Name,
-        now: Duration,
-        ctx: &mut <Self as Actor>::Context,
-    ) {
-        let (expected, found) = (expected.as_str(), found.as_str());
-        self.turn_away(&format!("this agent speaks {expected}, the peer {found}"), now, ctx);
-    }
-
-    /// The peer makes no sense here: it is told why, and charged nothing.
-    fn turn_away(&mut self, why: &str, now: Duration, ctx: &mut <Self as Actor>::Context) {
-        self.span.in_scope(|| tracing::info!(why, "turned away before the call began"));
-        self.watch.finish(EndReason::Error, Duration::ZERO, now);
-        self.close(CloseCode::Policy, why, now, ctx);
-    }
-
-    /// The dialect is recognised: the talk time, and so the charge, begins.
-    fn begin(
-        &mut self,
-        wire: Box<dyn Dialect>,
-        caller: Caller,
-        now: Duration,
-        ctx: &mut <Self as Actor>::Context,
-    ) {
-        let (call_id, dialect) = (self.watch.call_id, wire.name().as_str());
-        self.watch.talk_begins(now);
-        self.watch.line.state(State::Greeting);
-        let bot = self.call_bot(&caller, wire.as_ref());
-        self.voice.ledger.recognised(ledger::Recognised {
-            call_id,
-            talk_started_ms: self.voice.clock.stamp_ms(now),
-            dialect,
-            from: caller.from,
-            to: caller.to,
-            provider_call_id: caller.provider_call_id,
-            custom_parameters: caller.params,
-        });
-        self.span.in_scope(|| tracing::info!(dialect, "call begins"));
-        let mut talk = Box::new(Talk::begin(&self.agent, self.reserved, wire, now));
-        talk.say(Say::Begin(call_id));
-        match bot {
-            None => {}
-            Some(Ok((bot, events))) => {
-                talk.answered_by(bot);
-                ctx.add_stream(stream::unfold(events, next_event));
-            }
-            Some(Err(gone)) => talk.handle(now, Input::Agent(gone)),
-        }
-        self.phase = Phase::Talking(talk);
-        if let Some(by) = self.drain_by {
-            self.feed(Input::DrainBy(by), ctx);
-        }
-        self.speak(self.agent.closing_phrase.clone(), Input::Closing, ctx);
-        self.speak(talk::apology(&self.agent).to_owned(), Input::Apology, ctx);
-        self.speak(self.agent.greeting.clone(), Input::Greeting, ctx);
-        // Also if neither has been rendered yet: the call's clocks run from here.
-        self.carry_out(now, ctx);
-    }
-
-    /// Calls the agent's bot, if a bot is what answers.
-    fn call_bot(&self, caller: &Caller, wire: &dyn Dialect) -> Option<bot::Called> {
-        let relay = self.agent.relay.as_ref().filter(|_| self.agent.engine == Engine::Relay)?;
-        let line = bot::Line { call_id: self.watch.call_id, caller, wire };
-        Some(bot::call(&self.agent, relay, line, &self.voice.relay_networks))
-    }
-
-    /// Hands the machine the speech of a text, if there is one: at once if it has been rendered before,
-    /// else when it is there.
-    fn speak(
-        &mut self,
-        text: String,
-        input: fn(Bytes) -> Input,
-        ctx: &mut <Self as Actor>::Context,
-    ) {
-        if text.is_empty() {
-            return;
-        }
-        let Phase::Talking(talk) = &self.phase else { return };
-        let format = talk.format();
-        let (language, voice) = (&self.agent.language, self.agent.voice.as_deref());
-        if let Some(speech) = self.voice.speaker.cached(&text, language, voice, format) {
-            return self.feed(input(speech), ctx);
-        }
-        let (speaker, agent) = (self.voice.speaker.clone(), self.agent.clone());
-        let rendering = async move {
-            speaker.speech(&text, &agent.language, agent.voice.as_deref(), format).await
-        };
-        ctx.spawn(wrap_future(rendering).map(move |speech, session: &mut Self, ctx| {
-            session.feed(input(speech), ctx);
-        }));
-    }
-
-    /// Asks the ledger for further seconds; its answer goes to the machine.
-    fn extend(&self, ctx: &mut <Self as Actor>::Context) {
-        let ledger = self.voice.ledger.clone();
-        let (call_id, account_id) = (self.watch.call_id, self.agent.account_id);
-        let asking = async move { ledger.extend(call_id, account_id).await };
-        ctx.spawn(wrap_future(asking).map(|extension, session: &mut Self, ctx| {
-            let reserve = match extension {
-                Extension::Granted { reserved } => Reserve::Granted { total: reserved },
-                Extension::Denied => Reserve::Denied,
-                Extension::Unavailable => Reserve::Unavailable,
-            };
-            session.feed(Input::Reservation(reserve), ctx);
-        }));
     }
 
     /// A fault of the peer: an `error` event, the end, and the close code that says what it was.
@@ -379,34 +157,6 @@ impl VoiceSession {
             }
             Phase::Closing => {}
         }
-    }
-
-    /// The machine is done: the call is settled, the socket closed.
-    fn finish(&mut self, finished: &Finished, now: Duration, ctx: &mut <Self as Actor>::Context) {
-        if self.watch.finish(finished.reason, finished.talk, now) {
-            let (reason, duration_ms) = (finished.reason.as_str(), finished.talk.as_millis());
-            self.span.in_scope(|| tracing::info!(reason, duration_ms, "call ended"));
-        }
-        match self.fault.take() {
-            Some(fault) => self.close(fault.close, fault.message, now, ctx),
-            None => self.close(CloseCode::Normal, "", now, ctx),
-        }
-    }
-
-    /// Sends our close frame and gives the peer a moment to answer it.
-    fn close(
-        &mut self,
-        code: CloseCode,
-        description: &str,
-        now: Duration,
-        ctx: &mut <Self as Actor>::Context,
-    ) {
-        self.phase = Phase::Closing;
-        let description = (!description.is_empty()).then(|| description.to_owned());
-        ctx.close(Some(CloseReason { code, description }));
-        ctx.run_later(CLOSING, |_, ctx| ctx.stop());
-        // If the peer does not read, that timer never runs; the watchdog then shuts the socket.
-        self.watch.must_end(now + CLOSING, EndReason::Hangup);
     }
 
     /// The peer is gone, or says so.
@@ -473,17 +223,6 @@ impl VoiceSession {
             Ok(Some(Assembled::Binary(pcm))) => self.binary(pcm, ctx),
             Err(fault) => self.fault(faults::of_reassembly(fault), ctx),
         }
-    }
-
-    /// Pings the peer; one that has not answered the last ping is gone.
-    fn ping(&mut self, now: Duration, ctx: &mut <Self as Actor>::Context) {
-        if self.pong_missing {
-            self.span.in_scope(|| tracing::info!("no answer to our ping: the peer is gone"));
-            return self.peer_gone(ctx);
-        }
-        self.pong_missing = true;
-        self.ping_at = now + PING_EVERY;
-        ctx.ping(b"");
     }
 }
 
@@ -569,21 +308,5 @@ impl Drop for VoiceSession {
     fn drop(&mut self) {
         self.watch.lost(self.voice.clock.now());
         self.voice.registry.unregister(self.watch.call_id);
-    }
-}
-
-/// The bot's next event, for the actor's stream of them.
-async fn next_event(mut events: Receiver<FromBot>) -> Option<(FromBot, Receiver<FromBot>)> {
-    let event = events.recv().await?;
-    Some((event, events))
-}
-
-/// Sends the frames that wait.
-fn send(talk: &mut Talk, ctx: &mut WebsocketContext<VoiceSession>) {
-    for frame in talk.frames() {
-        match frame {
-            Frame::Text(text) => ctx.text(text),
-            Frame::Binary(bytes) => ctx.binary(bytes),
-        }
     }
 }

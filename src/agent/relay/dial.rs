@@ -124,7 +124,7 @@ async fn upgrade(
     if answer.status != 101 {
         return Err(Gone::Rejected(answer.status));
     }
-    answer.agrees(&nonce, &[SUBPROTOCOL]).map_err(no_answer)?;
+    answer.agrees(&nonce, Some(SUBPROTOCOL)).map_err(no_answer)?;
     Ok(ws::adopt(Metered::new(wire, BYTES, unfinished), answer.tail).await)
 }
 

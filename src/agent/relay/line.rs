@@ -111,11 +111,6 @@ impl Line {
             _ = &mut self.hung_up => (End::over(), false),
             end = talking => (end.unwrap_or_else(|end| end), true),
         };
-        let dropped = mailbox.dropped();
-        if dropped > 0 {
-            let id = self.opening.call_id;
-            tracing::warn!(call.id = %id, dropped, "a bot was too slow for some of the sound");
-        }
         // Who wants to know how it ended does not wait for the bot's goodbye.
         let telling = async {
             if heard {

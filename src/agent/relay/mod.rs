@@ -6,8 +6,8 @@
 //! gone, is decided by the session and the call machine. Nothing here knows points, keys or the
 //! caller's wire.
 //!
-//! A bot is somebody else's program. It may be anywhere ([`network`] says where it may not), say
-//! nothing, say too much ([`budget`]), or stop listening ([`queue`]); [`line`] lives with all of that
+//! A bot is somebody else's program. It may be anywhere (`network` says where it may not), say
+//! nothing, say too much (`budget`), or stop listening (`queue`); `line` lives with all of that
 //! in bounded memory and without disturbing other calls.
 
 mod address;

@@ -12,35 +12,22 @@ use std::{
 use rustls_pki_types::ServerName;
 use serde::Deserialize;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
 use tokio_rustls::TlsConnector;
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        handshake::{client::generate_key, derive_accept_key},
-        protocol::{Role, WebSocketConfig},
-    },
-};
+use tokio_tungstenite::{WebSocketStream, tungstenite::handshake::client::generate_key};
 use zeroize::Zeroizing;
 
 use super::{Address, Carrier, Line, native::Native, side::Side};
-use crate::trust::client_tls;
+use crate::{
+    agent::ws::{self, Answer, BadAnswer, LONGEST, SUBPROTOCOL, Wire},
+    trust::client_tls,
+};
 
-/// The subprotocol of the native dialect.
-const SUBPROTOCOL: &str = "upvoot.v1";
 /// To connect, and again to be answered: the server itself takes up to five seconds to refuse.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Bytes of the longest answer head, and of the longest refusal, that are read.
-const LONGEST: usize = 64 * 1024;
-/// Bytes of the longest message that is taken.
-const LONGEST_MESSAGE: usize = 1024 * 1024;
-
-pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
 pub(super) type Socket = WebSocketStream<Box<dyn Wire>>;
 
@@ -71,6 +58,15 @@ pub enum NoCall {
     /// The answer is not that of a WebSocket server.
     #[error("not a voice server: {0}")]
     NoVoiceServer(&'static str),
+}
+
+impl From<BadAnswer> for NoCall {
+    fn from(bad: BadAnswer) -> Self {
+        match bad {
+            BadAnswer::Io(error) => Self::Unreachable(error),
+            BadAnswer::Nonsense(what) => Self::NoVoiceServer(what),
+        }
+    }
 }
 
 /// What a client says of itself when it asks for the upgrade.
@@ -140,24 +136,11 @@ async fn upgrade(
         let code = problem_code(&mut wire, &answer).await;
         return Err(NoCall::Refused(Refusal { status: answer.status, code }));
     }
-    if answer.accept != Some(derive_accept_key(nonce.as_bytes())) {
-        return Err(NoCall::NoVoiceServer("a wrong Sec-WebSocket-Accept"));
+    answer.agrees(&nonce, offer.subprotocol.as_deref())?;
+    if offer.insists && answer.subprotocol.is_none() {
+        return Err(NoCall::NoVoiceServer("no subprotocol"));
     }
-    if answer.extended {
-        return Err(NoCall::NoVoiceServer("an extension nobody asked for"));
-    }
-    match answer.subprotocol {
-        Some(_) if answer.subprotocol == offer.subprotocol => {}
-        Some(_) => return Err(NoCall::NoVoiceServer("a subprotocol nobody asked for")),
-        None if offer.insists => return Err(NoCall::NoVoiceServer("no subprotocol")),
-        None => {}
-    }
-    let config = WebSocketConfig::default()
-        .read_buffer_size(16 * 1024)
-        .write_buffer_size(0)
-        .max_message_size(Some(LONGEST_MESSAGE))
-        .max_frame_size(Some(LONGEST_MESSAGE));
-    Ok(WebSocketStream::from_partially_read(wire, answer.tail, Role::Client, Some(config)).await)
+    Ok(ws::adopt(wire, answer.tail).await)
 }
 
 /// The request for the upgrade. It holds the key.
@@ -186,54 +169,6 @@ fn request(address: &Address, offer: &Offer, nonce: &str) -> Zeroizing<String> {
     }
     request.push_str("\r\n");
     request
-}
-
-/// The head of the server's answer, and what of the rest came with it.
-struct Answer {
-    status: u16,
-    accept: Option<String>,
-    subprotocol: Option<String>,
-    extended: bool,
-    length: Option<usize>,
-    tail: Vec<u8>,
-}
-
-impl Answer {
-    async fn read(wire: &mut Box<dyn Wire>) -> Result<Self, NoCall> {
-        let mut bytes = Vec::with_capacity(2048);
-        loop {
-            if wire.read_buf(&mut bytes).await.map_err(NoCall::Unreachable)? == 0 {
-                return Err(NoCall::NoVoiceServer("it hung up without an answer"));
-            }
-            if let Some(answer) = Self::parse(&bytes)? {
-                return Ok(answer);
-            }
-            if bytes.len() > LONGEST {
-                return Err(NoCall::NoVoiceServer("an answer without an end"));
-            }
-        }
-    }
-
-    fn parse(bytes: &[u8]) -> Result<Option<Self>, NoCall> {
-        let mut headers = [httparse::EMPTY_HEADER; 64];
-        let mut response = httparse::Response::new(&mut headers);
-        let parsed = response.parse(bytes).map_err(|_| NoCall::NoVoiceServer("no HTTP"))?;
-        let httparse::Status::Complete(head) = parsed else {
-            return Ok(None);
-        };
-        let header = |name: &str| {
-            let found = response.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name))?;
-            Some(String::from_utf8_lossy(found.value).trim().to_owned())
-        };
-        Ok(Some(Self {
-            status: response.code.unwrap_or_default(),
-            accept: header("Sec-WebSocket-Accept"),
-            subprotocol: header("Sec-WebSocket-Protocol"),
-            extended: header("Sec-WebSocket-Extensions").is_some(),
-            length: header("Content-Length").and_then(|length| length.parse().ok()),
-            tail: bytes[head..].to_vec(),
-        }))
-    }
 }
 
 /// The `code` of a problem document. A body that is late, long or something else has none.

@@ -1,0 +1,156 @@
+//! What a call does to the outside: frames, the ledger, whoever watches, the timer, the close.
+
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, fut::wrap_future};
+use actix_web_actors::ws::{CloseCode, CloseReason, WebsocketContext};
+
+use super::{PING_EVERY, Phase, VoiceSession};
+use crate::{
+    call::{EndReason, Event, Finished, Input, Output, Reserve},
+    dialect::Frame,
+    ledger::Extension,
+    live::State,
+    session::talk::Talk,
+};
+
+/// How long the peer may take to answer our close frame.
+const CLOSING: Duration = Duration::from_secs(2);
+
+impl VoiceSession {
+    pub(super) fn carry_out(&mut self, now: Duration, ctx: &mut <Self as Actor>::Context) {
+        while let Phase::Talking(talk) = &mut self.phase {
+            let output = talk.next_output();
+            send(talk, ctx);
+            match output {
+                None => break,
+                Some(Output::Event(event)) => self.show(&event),
+                Some(Output::Line(line)) => {
+                    self.watch.line.said(&line);
+                    self.voice.ledger.note(self.watch.call_id, line);
+                }
+                Some(Output::Heard(stretch)) => {
+                    self.voice.ledger.heard(self.watch.call_id, stretch);
+                }
+                Some(Output::Extend) => self.extend(ctx),
+                Some(Output::Finished(finished)) => self.finish(&finished, now, ctx),
+                // Said on the wire already, or for an agent that this call does not have.
+                Some(
+                    Output::Audio(_)
+                    | Output::Clear
+                    | Output::Mark(_)
+                    | Output::Tone(_)
+                    | Output::ToAgent(_),
+                ) => {}
+            }
+        }
+        self.arm(now, ctx);
+    }
+
+    /// Shows whoever watches where the call stands.
+    pub(super) fn show(&self, event: &Event) {
+        match event {
+            Event::AudioStart if self.watch.line.standing() != State::Greeting => {
+                self.watch.line.state(State::Speaking);
+            }
+            Event::AudioEnd => self.watch.line.state(State::Listening),
+            _ => {}
+        }
+    }
+
+    /// Re-arms the timer if something is due earlier than it would fire; a timer that fires early
+    /// only looks and re-arms, which is cheaper than moving it with every frame.
+    pub(super) fn arm(&mut self, now: Duration, ctx: &mut <Self as Actor>::Context) {
+        let due = match &self.phase {
+            Phase::Detecting(detector) => Some(detector.deadline()),
+            Phase::Talking(talk) => {
+                let (by, reason) = talk.machine().must_end_by();
+                self.watch.must_end(by, reason);
+                talk.machine().wake_at()
+            }
+            Phase::Closing => return,
+        };
+        let wake_at = due.map_or(self.ping_at, |due| due.min(self.ping_at));
+        match self.timer {
+            Some((armed, _)) if armed <= wake_at => return,
+            Some((_, handle)) => {
+                ctx.cancel_future(handle);
+            }
+            None => {}
+        }
+        let handle = ctx.run_later(wake_at.saturating_sub(now), |session, ctx| {
+            session.timer = None;
+            session.wake(ctx);
+        });
+        self.timer = Some((wake_at, handle));
+    }
+
+    /// Asks the ledger for further seconds; its answer goes to the machine.
+    pub(super) fn extend(&self, ctx: &mut <Self as Actor>::Context) {
+        let ledger = self.voice.ledger.clone();
+        let (call_id, account_id) = (self.watch.call_id, self.agent.account_id);
+        let asking = async move { ledger.extend(call_id, account_id).await };
+        ctx.spawn(wrap_future(asking).map(|extension, session: &mut Self, ctx| {
+            let reserve = match extension {
+                Extension::Granted { reserved } => Reserve::Granted { total: reserved },
+                Extension::Denied => Reserve::Denied,
+                Extension::Unavailable => Reserve::Unavailable,
+            };
+            session.feed(Input::Reservation(reserve), ctx);
+        }));
+    }
+
+    /// The machine is done: the call is settled, the socket closed.
+    pub(super) fn finish(
+        &mut self,
+        finished: &Finished,
+        now: Duration,
+        ctx: &mut <Self as Actor>::Context,
+    ) {
+        if self.watch.finish(finished.reason, finished.talk, now) {
+            let (reason, duration_ms) = (finished.reason.as_str(), finished.talk.as_millis());
+            self.span.in_scope(|| tracing::info!(reason, duration_ms, "call ended"));
+        }
+        match self.fault.take() {
+            Some(fault) => self.close(fault.close, fault.message, now, ctx),
+            None => self.close(CloseCode::Normal, "", now, ctx),
+        }
+    }
+
+    /// Sends our close frame and gives the peer a moment to answer it.
+    pub(super) fn close(
+        &mut self,
+        code: CloseCode,
+        description: &str,
+        now: Duration,
+        ctx: &mut <Self as Actor>::Context,
+    ) {
+        self.phase = Phase::Closing;
+        let description = (!description.is_empty()).then(|| description.to_owned());
+        ctx.close(Some(CloseReason { code, description }));
+        ctx.run_later(CLOSING, |_, ctx| ctx.stop());
+        // If the peer does not read, that timer never runs; the watchdog then shuts the socket.
+        self.watch.must_end(now + CLOSING, EndReason::Hangup);
+    }
+
+    /// Pings the peer; one that has not answered the last ping is gone.
+    pub(super) fn ping(&mut self, now: Duration, ctx: &mut <Self as Actor>::Context) {
+        if self.pong_missing {
+            self.span.in_scope(|| tracing::info!("no answer to our ping: the peer is gone"));
+            return self.peer_gone(ctx);
+        }
+        self.pong_missing = true;
+        self.ping_at = now + PING_EVERY;
+        ctx.ping(b"");
+    }
+}
+
+/// Sends the frames that wait.
+fn send(talk: &mut Talk, ctx: &mut WebsocketContext<VoiceSession>) {
+    for frame in talk.frames() {
+        match frame {
+            Frame::Text(text) => ctx.text(text),
+            Frame::Binary(bytes) => ctx.binary(bytes),
+        }
+    }
+}

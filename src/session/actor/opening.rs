@@ -1,0 +1,170 @@
+//! From the first frame to the first word: which dialect it is, and the beginning of the call.
+
+use std::time::Duration;
+
+use actix::{Actor, ActorFutureExt, AsyncContext, fut::wrap_future};
+use actix_web_actors::ws::CloseCode;
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::sync::mpsc::Receiver;
+
+use super::{Phase, VoiceSession};
+use crate::{
+    agent::{profile::Engine, relay::FromBot},
+    call::{EndReason, Input},
+    dialect::{
+        Caller, Dialect, Name, Recognised, Say,
+        detect::{First, Verdict},
+        native::Native,
+    },
+    ledger,
+    live::State,
+    session::{
+        bot,
+        talk::{self, Talk},
+    },
+};
+
+impl VoiceSession {
+    /// Shows the detector what came, or that nothing did, if the dialect is not known yet. True when
+    /// the call runs and what came belongs to it.
+    pub(super) fn detect(&mut self, first: First<'_>, ctx: &mut <Self as Actor>::Context) -> bool {
+        if let Phase::Detecting(detector) = &mut self.phase {
+            let now = self.voice.clock.now();
+            self.watch.ran(now);
+            match detector.judge(now, first) {
+                Verdict::Undecided => self.arm(now, ctx),
+                Verdict::Native => self.begin(Box::new(Native), Caller::default(), now, ctx),
+                Verdict::Recognised(recognised) => {
+                    self.recognised(*recognised, now, ctx);
+                    // What showed it has been read.
+                    return false;
+                }
+                Verdict::Mismatch { expected, found } => self.mismatch(expected, found, now, ctx),
+                Verdict::Hostile => self.turn_away("unrecognised media protocol", now, ctx),
+            }
+        }
+        matches!(self.phase, Phase::Talking(_))
+    }
+
+    /// A telephony provider is recognised, whether or not it can be served.
+    pub(super) fn recognised(
+        &mut self,
+        recognised: Recognised,
+        now: Duration,
+        ctx: &mut <Self as Actor>::Context,
+    ) {
+        let Recognised { dialect, caller, unserved } = recognised;
+        self.begin(dialect, caller, now, ctx);
+        if let Some(message) = unserved {
+            self.span.in_scope(|| tracing::warn!(message, "the call cannot be served"));
+            self.feed(Input::Fault { code: "unserved_media", message }, ctx);
+        }
+    }
+
+    /// The agent is pinned to another dialect: an error that names both.
+    pub(super) fn mismatch(
+        &mut self,
+        expected: Name,
+        found: Name,
+        now: Duration,
+        ctx: &mut <Self as Actor>::Context,
+    ) {
+        let (expected, found) = (expected.as_str(), found.as_str());
+        self.turn_away(&format!("this agent speaks {expected}, the peer {found}"), now, ctx);
+    }
+
+    /// The peer makes no sense here: it is told why, and charged nothing.
+    pub(super) fn turn_away(
+        &mut self,
+        why: &str,
+        now: Duration,
+        ctx: &mut <Self as Actor>::Context,
+    ) {
+        self.span.in_scope(|| tracing::info!(why, "turned away before the call began"));
+        self.watch.finish(EndReason::Error, Duration::ZERO, now);
+        self.close(CloseCode::Policy, why, now, ctx);
+    }
+
+    /// The dialect is recognised: the talk time, and so the charge, begins.
+    pub(super) fn begin(
+        &mut self,
+        wire: Box<dyn Dialect>,
+        caller: Caller,
+        now: Duration,
+        ctx: &mut <Self as Actor>::Context,
+    ) {
+        let (call_id, dialect) = (self.watch.call_id, wire.name().as_str());
+        self.watch.talk_begins(now);
+        self.watch.line.state(State::Greeting);
+        let bot = self.call_bot(&caller, wire.as_ref());
+        self.voice.ledger.recognised(ledger::Recognised {
+            call_id,
+            talk_started_ms: self.voice.clock.stamp_ms(now),
+            dialect,
+            from: caller.from,
+            to: caller.to,
+            provider_call_id: caller.provider_call_id,
+            custom_parameters: caller.params,
+        });
+        self.span.in_scope(|| tracing::info!(dialect, "call begins"));
+        let mut talk = Box::new(Talk::begin(&self.agent, self.reserved, wire, now));
+        talk.say(Say::Begin(call_id));
+        match bot {
+            None => {}
+            Some(Ok((bot, events))) => {
+                talk.answered_by(bot);
+                ctx.add_stream(stream::unfold(events, next_event));
+            }
+            Some(Err(gone)) => talk.handle(now, Input::Agent(gone)),
+        }
+        self.phase = Phase::Talking(talk);
+        if let Some(by) = self.drain_by {
+            self.feed(Input::DrainBy(by), ctx);
+        }
+        self.speak(self.agent.closing_phrase.clone(), Input::Closing, ctx);
+        self.speak(talk::apology(&self.agent).to_owned(), Input::Apology, ctx);
+        self.speak(self.agent.greeting.clone(), Input::Greeting, ctx);
+        // Also if neither has been rendered yet: the call's clocks run from here.
+        self.carry_out(now, ctx);
+    }
+
+    /// Calls the agent's bot, if a bot is what answers.
+    pub(super) fn call_bot(&self, caller: &Caller, wire: &dyn Dialect) -> Option<bot::Called> {
+        let relay = self.agent.relay.as_ref().filter(|_| self.agent.engine == Engine::Relay)?;
+        let line = bot::Line { call_id: self.watch.call_id, caller, wire };
+        Some(bot::call(&self.agent, relay, line, &self.voice.relay_networks))
+    }
+
+    /// Hands the machine the speech of a text, if there is one: at once if it has been rendered before,
+    /// else when it is there.
+    pub(super) fn speak(
+        &mut self,
+        text: String,
+        input: fn(Bytes) -> Input,
+        ctx: &mut <Self as Actor>::Context,
+    ) {
+        if text.is_empty() {
+            return;
+        }
+        let Phase::Talking(talk) = &self.phase else { return };
+        let format = talk.format();
+        let (language, voice) = (&self.agent.language, self.agent.voice.as_deref());
+        if let Some(speech) = self.voice.speaker.cached(&text, language, voice, format) {
+            return self.feed(input(speech), ctx);
+        }
+        let (speaker, agent) = (self.voice.speaker.clone(), self.agent.clone());
+        let rendering = async move {
+            speaker.speech(&text, &agent.language, agent.voice.as_deref(), format).await
+        };
+        ctx.spawn(wrap_future(rendering).map(move |speech, session: &mut Self, ctx| {
+            session.feed(input(speech), ctx);
+        }));
+    }
+}
+
+/// The bot's next event, for the actor's stream of them.
+async fn next_event(mut events: Receiver<FromBot>) -> Option<(FromBot, Receiver<FromBot>)> {
+    let event = events.recv().await?;
+    Some((event, events))
+}
