@@ -12,7 +12,8 @@
 //! [`session::actor`] is the call's actor. It tells the [`registry`] that the call is live,
 //! recognises the [`dialect`], and from then on feeds a [`call::Machine`] with frames, events and
 //! the time, and carries out what the machine asks for: send audio, send an event, extend the hold,
-//! finish. The agent's voice comes from [`agent::speech`]. When the call ends, the [`ledger`] settles
+//! finish. The agent's words come from [`agent::speech`], or from the customer's own bot behind
+//! [`agent::relay`]. When the call ends, the [`ledger`] settles
 //! it: one charge, in whole started seconds ([`points`]), whatever happened to the actor.
 //!
 //! # An admin request

@@ -15,8 +15,8 @@
 //!   helper says that `https://` does not match; the general page on webhooks knows `https://` only.
 //!   Both are accepted, each with the port as the request had it, without one and with 443 (the
 //!   official validators try with and without, since signing is "inconsistent" there), and with or
-//!   without a slash at the end, which the official clients add to a URL that has no path. A query
-//!   string belongs to the URL.
+//!   without a slash at the end: no source says that Twilio adds one here, and it names the same
+//!   call. A query string belongs to the URL.
 //! - Plivo, `X-Plivo-Signature-V3` with `X-Plivo-Signature-V3-Nonce`: base64 of HMAC-SHA256 over
 //!   URL, dot, nonce; the header may list several signatures. The plain reading is the URL itself.
 //!   The official stream SDK checks it with the scheme `http` and `/websocket` at the end. Both are
