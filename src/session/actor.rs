@@ -98,7 +98,9 @@ impl VoiceSession {
         // From here on this session settles the call, at the latest when it is dropped.
         admitted.claim.take();
         let now = voice.clock.now();
-        let detector = Detector::new(now, hints, admitted.agent.dialect);
+        // A browser that tries an agent speaks natively, whatever its providers are pinned to.
+        let pinned = admitted.key.and(admitted.agent.dialect);
+        let detector = Detector::new(now, hints, pinned);
         Self {
             voice,
             agent: admitted.agent,

@@ -96,8 +96,10 @@ impl VoiceSession {
     ) {
         let (call_id, dialect) = (self.watch.call_id, wire.name().as_str());
         self.watch.talk_begins(now);
-        self.watch.line.state(State::Greeting);
+        let greets = !self.agent.greeting.is_empty();
+        self.watch.line.state(if greets { State::Greeting } else { State::Listening });
         let bot = self.call_bot(&caller, wire.as_ref());
+        self.span.in_scope(|| log_beginning(dialect, &caller));
         self.voice.ledger.recognised(ledger::Recognised {
             call_id,
             talk_started_ms: self.voice.clock.stamp_ms(now),
@@ -107,7 +109,6 @@ impl VoiceSession {
             provider_call_id: caller.provider_call_id,
             custom_parameters: caller.params,
         });
-        self.span.in_scope(|| tracing::info!(dialect, "call begins"));
         let mut talk = Box::new(Talk::begin(&self.agent, self.reserved, wire, now));
         talk.say(Say::Begin(call_id));
         match bot {
@@ -161,6 +162,15 @@ impl VoiceSession {
             session.feed(input(speech), ctx);
         }));
     }
+}
+
+/// Says in the log who calls, as far as the provider tells.
+fn log_beginning(dialect: &str, caller: &Caller) {
+    let Caller { from, to, provider_call_id, params } = caller;
+    let (from, to) = (from.as_deref(), to.as_deref());
+    let provider_call_id = provider_call_id.as_deref();
+    let params = (!params.is_empty()).then(|| tracing::field::debug(params));
+    tracing::info!(dialect, from, to, provider_call_id, params, "call begins");
 }
 
 /// The bot's next event, for the actor's stream of them.
