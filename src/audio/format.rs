@@ -93,8 +93,11 @@ impl Format {
 
     /// How many bytes of sound fit into a time, in whole samples.
     pub fn bytes_within(self, time: Duration) -> usize {
-        let bytes = time.as_nanos().saturating_mul(self.bytes_per_second() as u128) / 1_000_000_000;
-        self.whole_samples(usize::try_from(bytes).unwrap_or(usize::MAX))
+        // In 64 bits, since it is asked for every frame.
+        let per_second = self.bytes_per_second() as u64;
+        let whole = time.as_secs().saturating_mul(per_second);
+        let rest = u64::from(time.subsec_nanos()) * per_second / 1_000_000_000;
+        self.whole_samples(usize::try_from(whole.saturating_add(rest)).unwrap_or(usize::MAX))
     }
 
     /// The greatest number of bytes that is not more than `bytes` and does not split a sample.

@@ -31,10 +31,12 @@ impl Playback {
     /// Takes a frame and sends what may be sent now.
     pub fn put(&mut self, now: Time, mut frame: Bytes, out: &mut Outbox) {
         if self.kept.is_empty() {
-            let fits = frame.len().min(out.room(now));
-            let direct = frame.split_to(out.format().whole_samples(fits));
-            if !direct.is_empty() {
-                out.audio(now, direct);
+            let fits = out.format().whole_samples(frame.len().min(out.room(now)));
+            if fits > 0 && fits == frame.len() {
+                return out.audio(now, frame);
+            }
+            if fits > 0 {
+                out.audio(now, frame.split_to(fits));
             }
         }
         if !frame.is_empty() {

@@ -11,10 +11,11 @@ mod opening;
 
 use std::{sync::Arc, time::Duration};
 
-use actix::{Actor, ActorContext, AsyncContext, Handler, SpawnHandle, StreamHandler};
+use actix::{Actor, ActorContext, AsyncContext, Handler, Message as ActorMessage, StreamHandler};
 use actix_http::ws::Item;
 use actix_web_actors::ws::{CloseCode, Message, ProtocolError, WebsocketContext};
 use bytes::Bytes;
+use tokio::task::JoinHandle;
 use tracing::Span;
 
 use super::{
@@ -54,9 +55,9 @@ pub struct VoiceSession {
     phase: Phase,
     reassembly: Reassembly,
     violation: Found,
-    /// The one timer: when it will fire, and the means to cancel it. One, because actix polls every
-    /// timer of an actor with every frame.
-    timer: Option<(Duration, SpawnHandle)>,
+    /// The one timer: when it will fire, and its task. Not one of the actor's own, which actix polls
+    /// with every frame.
+    timer: Option<(Duration, JoinHandle<()>)>,
     ping_at: Duration,
     pong_missing: bool,
     /// How often the provider has complained.
@@ -66,6 +67,11 @@ pub struct VoiceSession {
     /// The node began to drain before the dialect was recognised.
     drain_by: Option<Duration>,
 }
+
+/// What the timer that was set for this moment says.
+#[derive(ActorMessage)]
+#[rtype(result = "()")]
+struct Wake(Duration);
 
 /// Where the connection stands. Only [`Phase::Talking`] costs points.
 enum Phase {
@@ -271,6 +277,15 @@ impl StreamHandler<Result<Message, ProtocolError>> for VoiceSession {
     }
 }
 
+impl Handler<Wake> for VoiceSession {
+    type Result = ();
+
+    fn handle(&mut self, Wake(at): Wake, ctx: &mut Self::Context) {
+        self.timer.take_if(|(armed, _)| *armed == at);
+        self.wake(ctx);
+    }
+}
+
 impl StreamHandler<FromBot> for VoiceSession {
     fn handle(&mut self, event: FromBot, ctx: &mut Self::Context) {
         let now = self.now();
@@ -308,6 +323,9 @@ impl Drop for VoiceSession {
     /// However the actor ends, also with its connection torn from under it, the call is settled
     /// and no longer live.
     fn drop(&mut self) {
+        if let Some((_, timer)) = self.timer.take() {
+            timer.abort();
+        }
         self.watch.lost(self.voice.clock.now());
         self.voice.registry.unregister(self.watch.call_id);
     }

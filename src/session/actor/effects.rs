@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, fut::wrap_future};
+use actix_web::rt;
 use actix_web_actors::ws::{CloseCode, CloseReason, WebsocketContext};
 
-use super::{PING_EVERY, Phase, VoiceSession};
+use super::{PING_EVERY, Phase, VoiceSession, Wake};
 use crate::{
     call::{EndReason, Event, Finished, Input, Output, Reserve},
     dialect::Frame,
@@ -71,18 +72,22 @@ impl VoiceSession {
             Phase::Closing => return,
         };
         let wake_at = due.map_or(self.ping_at, |due| due.min(self.ping_at));
-        match self.timer {
-            Some((armed, _)) if armed <= wake_at => return,
-            Some((_, handle)) => {
-                ctx.cancel_future(handle);
+        match self.timer.take() {
+            Some(timer) if timer.0 <= wake_at => {
+                self.timer = Some(timer);
+                return;
             }
+            Some((_, later)) => later.abort(),
             None => {}
         }
-        let handle = ctx.run_later(wake_at.saturating_sub(now), |session, ctx| {
-            session.timer = None;
-            session.wake(ctx);
+        let (actor, time) = (ctx.address().downgrade(), wake_at.saturating_sub(now));
+        let timer = rt::spawn(async move {
+            tokio::time::sleep(time).await;
+            if let Some(actor) = actor.upgrade() {
+                actor.do_send(Wake(wake_at));
+            }
         });
-        self.timer = Some((wake_at, handle));
+        self.timer = Some((wake_at, timer));
     }
 
     /// Asks the ledger for further seconds; its answer goes to the machine.
