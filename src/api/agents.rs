@@ -196,13 +196,17 @@ impl AgentChange {
         set(&mut agent.name, self.name);
         set(&mut agent.engine, self.engine.map(|EngineName(engine)| engine));
         if let Some(relay) = self.relay {
-            agent.relay =
-                relay.map(|Object(relay)| relay.replacing(agent.relay.as_ref(), by_operator));
+            let before = agent.relay.as_ref();
+            agent.relay = relay.map(|Object(it)| it.replacing(before, by_operator)).transpose()?;
         }
         if let Some(dialect) = self.dialect {
             agent.dialect = dialect.map(|DialectName(dialect)| dialect);
         }
-        set_nullable(&mut agent.signature, self.signature.map(|it| it.map(|Object(it)| it)));
+        if let Some(signature) = self.signature {
+            let before = agent.signature.as_ref();
+            agent.signature =
+                signature.map(|Object(it)| it.replacing(before, by_operator)).transpose()?;
+        }
         let says_greeting = self.greeting.is_some();
         set(&mut agent.greeting, self.greeting.map(|it| it.map(String::from).unwrap_or_default()));
         set(&mut agent.closing_phrase, self.closing_phrase);

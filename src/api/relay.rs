@@ -2,7 +2,8 @@
 //!
 //! Both are objects in an agent's body, given and shown as a whole: what a new object leaves out gets
 //! its default, whatever stood there before. Secrets are names of environment variables, here and
-//! everywhere.
+//! everywhere. The names are the whole server's, and so the operator's: if an account's users could
+//! choose one, they could have another account's secret sent to a server of their own.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,10 +12,17 @@ use super::{
     body::present,
     fields::{BotUrl, ProviderName, Secret, Spoken, TimeoutMs},
 };
-use crate::agent::profile::{
-    DEFAULT_CONNECT_TIMEOUT_MS, DEFAULT_FIRST_BYTE_TIMEOUT_MS, DEFAULT_UNREACHABLE_PHRASE, Relay,
-    Signature, SignatureProvider,
+use crate::{
+    agent::profile::{
+        DEFAULT_CONNECT_TIMEOUT_MS, DEFAULT_FIRST_BYTE_TIMEOUT_MS, DEFAULT_UNREACHABLE_PHRASE,
+        Relay, Signature, SignatureProvider,
+    },
+    problem::Problem,
 };
+
+const BOT_SECRET_IS_THE_OPERATORS: &str =
+    "is set by the server's operator; leave it out when the address changes";
+const SIGNATURE_SECRET_IS_THE_OPERATORS: &str = "is set by the server's operator";
 
 /// The bot behind an agent.
 #[derive(Deserialize, ToSchema)]
@@ -22,7 +30,8 @@ use crate::agent::profile::{
 pub struct NewRelay {
     /// `wss://...`, or `ws://` to `localhost`, 127.0.0.0/8 or `[::1]`; no user, no fragment.
     url: BotUrl,
-    /// The environment variable whose value the bot is sent as a bearer token; null: none.
+    /// The environment variable whose value the bot is sent as a bearer token; null: none. Only the
+    /// server's operator may set it, or keep it with another address.
     #[serde(default)]
     #[schema(value_type = Option<Secret>)]
     secret: Option<Secret>,
@@ -43,12 +52,21 @@ pub struct NewRelay {
 impl NewRelay {
     /// The relay, as it replaces `before`. An address that the operator sets is trusted, one that
     /// anybody else sets or changes is not, and one that is sent as it was stays what it was.
-    pub fn replacing(self, before: Option<&Relay>, by_operator: bool) -> Relay {
+    ///
+    /// # Errors
+    /// A 422, if somebody else than the operator sets a secret, or has one go to another address.
+    pub fn replacing(self, before: Option<&Relay>, by_operator: bool) -> Result<Relay, Problem> {
         let BotUrl(url) = self.url;
-        let trusted = by_operator || before.is_some_and(|it| it.trusted && it.url == url);
-        Relay {
+        let same_bot = before.filter(|before| before.url == url);
+        let trusted = by_operator || same_bot.is_some_and(|before| before.trusted);
+        let secret = self.secret.map(|Secret(name)| name);
+        let same_secret = || same_bot.is_some_and(|before| before.secret == secret);
+        if secret.is_some() && !by_operator && !same_secret() {
+            return Err(Problem::field("relay.secret", BOT_SECRET_IS_THE_OPERATORS));
+        }
+        Ok(Relay {
             url,
-            secret: self.secret.map(|Secret(name)| name),
+            secret,
             connect_timeout_ms: self
                 .connect_timeout_ms
                 .map_or(DEFAULT_CONNECT_TIMEOUT_MS, i32::from),
@@ -59,7 +77,7 @@ impl NewRelay {
                 .unreachable_phrase
                 .map_or_else(|| DEFAULT_UNREACHABLE_PHRASE.to_owned(), String::from),
             trusted,
-        }
+        })
     }
 }
 
@@ -97,14 +115,26 @@ impl From<Relay> for RelayView {
 #[serde(deny_unknown_fields)]
 pub struct NewSignature {
     provider: ProviderName,
-    /// The environment variable that holds what the provider signs with: its auth token.
+    /// The environment variable that holds what the provider signs with: its auth token. Only the
+    /// server's operator may set or change it.
     secret: Secret,
 }
 
-impl From<NewSignature> for Signature {
-    fn from(new: NewSignature) -> Self {
-        let (ProviderName(provider), Secret(secret)) = (new.provider, new.secret);
-        Self { provider, secret }
+impl NewSignature {
+    /// The signature, as it replaces `before`.
+    ///
+    /// # Errors
+    /// A 422, if somebody else than the operator sets or changes the secret.
+    pub fn replacing(
+        self,
+        before: Option<&Signature>,
+        by_operator: bool,
+    ) -> Result<Signature, Problem> {
+        let (ProviderName(provider), Secret(secret)) = (self.provider, self.secret);
+        if !by_operator && before.is_none_or(|before| before.secret != secret) {
+            return Err(Problem::field("signature.secret", SIGNATURE_SECRET_IS_THE_OPERATORS));
+        }
+        Ok(Signature { provider, secret })
     }
 }
 

@@ -232,6 +232,70 @@ async fn only_an_address_that_the_operator_set_is_trusted() {
 }
 
 #[actix_web::test]
+async fn only_the_operator_says_which_secret_goes_where() {
+    let app = TestApp::start().await;
+    let account = app.account().await;
+    app.user(&account, "ada@example.com", "owner").await;
+    let ada = app.sign_in("ada@example.com").await;
+    let relay = |url: &str, secret: Value| json!({"url": url, "secret": secret});
+    let signed = |provider: &str, secret: &str| json!({"provider": provider, "secret": secret});
+    let (other, bot) = (json!("UPVOOT_SECRET_OTHER"), json!("UPVOOT_SECRET_BOT"));
+    let is_told = |reply: Reply, field: &str| {
+        let reply = reply.refused_field(field);
+        let detail = string(&reply.json()["detail"]);
+        assert!(detail.contains("is set by the server's operator"), "{detail}");
+        assert!(!detail.contains("UPVOOT_SECRET_"), "{detail}");
+    };
+
+    // Nobody makes an agent with a secret of the server's.
+    let made = ada.post(&app, "/api/agents", &new(&account, relay(URL, other.clone()))).await;
+    is_told(made, "relay.secret");
+    let mut body = new(&account, relay(URL, json!(null)));
+    body["signature"] = signed("twilio", "UPVOOT_SECRET_OTHER");
+    is_told(ada.post(&app, "/api/agents", &body).await, "signature.secret");
+    body["signature"] = json!(null);
+    let made = ada.post(&app, "/api/agents", &body).await.status(201).json();
+    let path = format!("/api/agents/{}", string(&made["id"]));
+
+    // Nor sets one later, nor changes what the operator has set, nor takes it to another address.
+    let elsewhere = "wss://bot.example.com/elsewhere";
+    let with = |relay: Value| json!({ "relay": relay });
+    is_told(ada.patch(&app, &path, &with(relay(URL, bot.clone()))).await, "relay.secret");
+    let by_twilio = json!({"signature": signed("twilio", "UPVOOT_SECRET_TWILIO")});
+    is_told(ada.patch(&app, &path, &by_twilio).await, "signature.secret");
+    app.patch(&path, &with(relay(URL, bot.clone()))).await.status(200);
+    app.patch(&path, &by_twilio).await.status(200);
+    let before = app.get(&path).await.json();
+    let by_other = json!({"signature": signed("twilio", "UPVOOT_SECRET_OTHER")});
+    for (change, field) in [
+        (with(relay(URL, other)), "relay.secret"),
+        (with(relay(elsewhere, bot.clone())), "relay.secret"),
+        (by_other, "signature.secret"),
+    ] {
+        is_told(ada.patch(&app, &path, &change).await, field);
+    }
+    assert_eq!(app.get(&path).await.json(), before, "refusing has changed nothing");
+
+    // What is sent as it was stays, whatever else changes.
+    let mut slower = relay(URL, bot.clone());
+    slower["connect_timeout_ms"] = json!(900);
+    let kept = json!({"relay": slower, "signature": signed("twilio", "UPVOOT_SECRET_TWILIO")});
+    let shown = ada.patch(&app, &path, &kept).await.status(200).json();
+    assert_eq!((&shown["relay"]["secret"], &shown["relay"]["trusted"]), (&bot, &json!(true)));
+    // Another address is a bot without a secret, and its old address does not bring it back.
+    for gone in [relay(elsewhere, json!(null)), json!({"url": elsewhere})] {
+        let shown = ada.patch(&app, &path, &with(gone)).await.status(200).json();
+        assert_eq!(shown["relay"]["secret"], json!(null));
+        is_told(ada.patch(&app, &path, &with(relay(URL, bot.clone()))).await, "relay.secret");
+    }
+    // And who has dropped the signature cannot name its secret again.
+    ada.patch(&app, &path, &json!({"signature": null})).await.status(200);
+    is_told(ada.patch(&app, &path, &by_twilio).await, "signature.secret");
+    let shown = app.patch(&path, &with(relay(elsewhere, bot.clone()))).await.status(200).json();
+    assert_eq!(shown["relay"]["secret"], bot, "the operator takes it anywhere");
+}
+
+#[actix_web::test]
 async fn a_call_shows_what_its_provider_told() {
     let app = TestApp::start().await;
     let (key, _) = app.key(&app.agent(&app.account().await).await).await;

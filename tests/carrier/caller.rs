@@ -24,6 +24,22 @@ pub fn setup(provider: Provider) -> Setup {
     Setup::new(provider, FROM, TO)
 }
 
+/// Places a call, and again where the pace was not as it should be, or could not be judged because the
+/// machine stalled. A server that does not keep the pace does not keep it the third time either.
+pub async fn at_real_time(mut call: impl AsyncFnMut() -> Caller) {
+    let mut out_of_pace = Vec::new();
+    for _ in 0..3 {
+        let caller = call().await;
+        assert!(caller.complaints().is_empty(), "{:?}", caller.complaints());
+        match caller.pace() {
+            Some(true) => return,
+            Some(false) => out_of_pace.push(caller.story()),
+            None => println!("the machine is too busy for judging the pace"),
+        }
+    }
+    assert!(out_of_pace.len() < 3, "{}", out_of_pace.concat());
+}
+
 impl Caller {
     pub async fn dial(url: &str, setup: &Setup) -> Result<Self, NoCall> {
         let line = dial_as(&url.parse().unwrap(), Carrier::new(setup)).await?;

@@ -8,7 +8,7 @@ use upvoot::{
 };
 
 use crate::{
-    caller::{Caller, FROM, TO, setup},
+    caller::{Caller, FROM, TO, at_real_time, setup},
     support::{Server, phone::Phone},
     tone::{Utterance, samples, signal_to_noise, tone},
 };
@@ -19,22 +19,6 @@ async fn live(server: &Server) -> String {
     let items = calls["items"].as_array().unwrap();
     assert_eq!(items.len(), 1, "{calls}");
     items[0]["id"].as_str().unwrap().to_owned()
-}
-
-/// Places a call, and again where the pace was not as it should be, or could not be judged because the
-/// machine stalled: then the pace remains unjudged. A server that does not keep the pace does not keep it the third time either.
-async fn at_real_time(mut call: impl AsyncFnMut() -> Caller) {
-    let mut out_of_pace = Vec::new();
-    for _ in 0..3 {
-        let caller = call().await;
-        assert!(caller.complaints().is_empty(), "{:?}", caller.complaints());
-        match caller.pace() {
-            Some(true) => return,
-            Some(false) => out_of_pace.push(caller.story()),
-            None => {}
-        }
-    }
-    assert!(out_of_pace.len() < 3, "{}", out_of_pace.concat());
 }
 
 async fn call_from(setup: Setup) {

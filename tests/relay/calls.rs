@@ -173,6 +173,24 @@ async fn a_call_that_is_over_is_told_and_closed_with_1000() {
 }
 
 #[tokio::test]
+async fn what_was_told_before_the_relay_is_dropped_is_sent_although_the_bot_speaks() {
+    for _ in 0..20 {
+        let (call, mut bot) = Call::answered().await;
+        for _ in 0..100 {
+            bot.send(Message::binary(vec![0; 640])).await.unwrap();
+        }
+        call.relay.hear(Bytes::from_static(&[1, 2]));
+        call.relay.tell(ToBot::Dtmf('1'));
+        call.relay.tell(ToBot::EndCall(EndReason::Hangup));
+        drop(call);
+        assert_eq!(next(&mut bot).await, Message::binary(vec![1, 2]));
+        assert_eq!(next_text(&mut bot).await, json!({"type": "dtmf", "digit": "1"}));
+        assert_eq!(next_text(&mut bot).await, json!({"type": "end_call", "reason": "hangup"}));
+        assert_eq!(next(&mut bot).await, close(CloseCode::Normal));
+    }
+}
+
+#[tokio::test]
 async fn dropping_the_relay_hangs_up() {
     let (call, mut bot) = Call::answered().await;
     drop(call);

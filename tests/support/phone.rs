@@ -61,9 +61,15 @@ impl Phone {
 
     /// Dials as a client that knows nothing of us, or offers this subprotocol.
     pub async fn dial_as(url: &str, protocol: Option<&str>) -> Result<Self, Refused> {
+        let protocol = protocol.map(|protocol| ("sec-websocket-protocol", protocol));
+        Self::dial_with(url, protocol.as_slice()).await
+    }
+
+    /// Dials with these headers besides.
+    pub async fn dial_with(url: &str, headers: &[(&'static str, &str)]) -> Result<Self, Refused> {
         let mut request = url.into_client_request().unwrap();
-        if let Some(protocol) = protocol {
-            request.headers_mut().insert("sec-websocket-protocol", protocol.parse().unwrap());
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
         }
         match timeout(PATIENCE, connect_async(request)).await.expect("an answer to the upgrade") {
             Ok((socket, response)) => Ok(Self {

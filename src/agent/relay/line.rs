@@ -33,8 +33,13 @@ use tokio_tungstenite::{
 };
 
 use super::{
-    FromBot, Gone, Mailbox, Opening, Target, ToBot, budget::Budget, dial::dial,
-    metered::Unfinished, network::Reach, queue::Item, wire,
+    FromBot, Gone, Mailbox, Opening, Target, ToBot,
+    budget::Budget,
+    dial::dial,
+    metered::Unfinished,
+    network::Reach,
+    queue::{Item, Queue},
+    wire,
 };
 
 /// Messages a second that are taken of a bot, and at once: two minutes of 20 ms frames.
@@ -107,9 +112,23 @@ impl Line {
                 end = speak(&mut sink, &mailbox, &pulse, limits) => end,
             }
         };
-        let (end, heard) = tokio::select! {
-            _ = &mut self.hung_up => (End::over(), false),
-            end = talking => (end.unwrap_or_else(|end| end), true),
+        let (end, heard) = {
+            tokio::pin!(talking);
+            let left = async {
+                tokio::select! {
+                    _ = &mut self.hung_up => {}
+                    () = self.events.closed() => {}
+                }
+            };
+            tokio::select! {
+                end = &mut talking => (end.unwrap_or_else(|end| end), true),
+                _ = left => {
+                    // What the bot was told before is still sent, that the call is over last.
+                    self.mailbox.put(Queue::end);
+                    let rest = timeout(limits.farewell, talking).await;
+                    (rest.unwrap_or(Ok(End::over())).unwrap_or_else(|end| end), false)
+                }
+            }
         };
         // Who wants to know how it ended does not wait for the bot's goodbye.
         let telling = async {
@@ -210,10 +229,9 @@ async fn listen<W: AsyncRead + AsyncWrite + Unpin>(
     let began = Instant::now();
     let mut messages = MESSAGES;
     let mut samples = wire::Samples::default();
+    // Where nobody listens any more, the line is about to end.
     let tell = async |what| {
-        let told = pulse.away(events.send(what)).await;
-        // Nobody listens any more: the handle is being dropped as well.
-        told.map_err(|_| End::over())
+        let _ = pulse.away(events.send(what)).await;
     };
     let first = timeout(first_byte, stream.next()).await;
     let mut next =
@@ -225,7 +243,7 @@ async fn listen<W: AsyncRead + AsyncWrite + Unpin>(
         match message.map_err(|error| End::fault(&error))? {
             Message::Binary(frame) => {
                 for piece in samples.pieces(frame) {
-                    tell(FromBot::Audio(piece)).await?;
+                    tell(FromBot::Audio(piece)).await;
                 }
             }
             Message::Text(text) => {
@@ -233,7 +251,7 @@ async fn listen<W: AsyncRead + AsyncWrite + Unpin>(
                     if said == FromBot::Clear {
                         samples.clear();
                     }
-                    tell(said).await?;
+                    tell(said).await;
                 }
             }
             Message::Close(frame) => {
@@ -273,6 +291,7 @@ async fn speak<W: AsyncRead + AsyncWrite + Unpin>(
             Some(Item::Sound(pcm)) => Message::Binary(pcm.clone()),
             Some(Item::Word(word)) => Message::text(wire::encode(word)),
             Some(Item::Overflow) => return Err(End::stalled()),
+            Some(Item::Over) => return Ok(End::over()),
         };
         match send(sink, message, limits.stalled).await {
             Err(end) if end.gone == Gone::Stalled => return Err(end),

@@ -120,7 +120,7 @@ pub enum FromBot {
     Gone(Gone),
 }
 
-/// A call to a bot. Dropping it hangs up.
+/// A call to a bot. Dropping it hangs up, once the bot was told what is still to be told.
 pub struct Relay {
     mailbox: Arc<Mailbox>,
     /// Never sent on: the task sees when it is dropped.

@@ -23,6 +23,8 @@ pub(super) enum Item {
     Word(ToBot),
     /// The bot has left too much unread; nothing that follows would make sense.
     Overflow,
+    /// Whoever has filled it has hung up; nothing follows.
+    Over,
 }
 
 /// The queue. What is put in comes out in the same order.
@@ -70,13 +72,18 @@ impl Queue {
         }
     }
 
+    /// Nothing more is going to be added.
+    pub(super) fn end(&mut self) {
+        self.items.push_back(Item::Over);
+    }
+
     /// The next thing to send.
     pub(super) fn take(&mut self) -> Option<Item> {
         let item = self.items.pop_front()?;
         match &item {
             Item::Sound(pcm) => self.sound -= pcm.len(),
             Item::Word(_) => self.words -= 1,
-            Item::Overflow => {}
+            Item::Overflow | Item::Over => {}
         }
         Some(item)
     }

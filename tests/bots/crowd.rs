@@ -1,0 +1,126 @@
+//! Bots that flood or stall, and what others notice of it: nothing.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use serde_json::json;
+use tokio::time::interval;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::{
+    bot::{Bot, Place},
+    support::{
+        Server,
+        phone::{FRAME, Next, Phone, speech},
+    },
+    world::World,
+};
+
+/// How long the others are watched.
+const WHILE: Duration = Duration::from_secs(4);
+
+/// A call to an echo agent of another account.
+async fn another_call(server: &Server) -> Phone {
+    let (_, _, key) = server.ready().await;
+    let mut phone = Phone::dial(&server.voice(&key.key)).await.unwrap();
+    phone.greeted().await;
+    phone
+}
+
+/// Talks to the echo for a while: how long a frame takes there and back, as a rule. The longest would
+/// measure the machine.
+async fn usual_echo(phone: &mut Phone) -> Duration {
+    let mut ticks = interval(Duration::from_millis(20));
+    let (begun, mut took, mut said) = (Instant::now(), Vec::new(), Vec::new());
+    while begun.elapsed() < WHILE {
+        ticks.tick().await;
+        let frame = speech(FRAME, u32::try_from(took.len()).unwrap());
+        let asked = Instant::now();
+        phone.say(&frame).await;
+        said.extend(frame);
+        phone.hear(said.len()).await;
+        took.push(asked.elapsed());
+    }
+    assert!(phone.heard == said, "the echo is whole");
+    took.sort_unstable();
+    took[took.len() / 2]
+}
+
+/// The caller of a bot that misbehaves: speaks and listens until it is told to hang up.
+async fn talk_to(mut phone: Phone, mut over: tokio::sync::oneshot::Receiver<()>) -> (Phone, usize) {
+    let mut ticks = interval(Duration::from_millis(20));
+    loop {
+        tokio::select! {
+            _ = &mut over => break,
+            _ = ticks.tick() => phone.say(&speech(FRAME, 1)).await,
+            next = phone.next() => assert!(!matches!(next, Next::Closed(_)), "{next:?}"),
+        }
+    }
+    let heard = phone.heard.len();
+    (phone, heard)
+}
+
+/// A call to a bot that behaves like this, beside an echo; then its caller hangs up. Gives the bytes
+/// that its caller has heard.
+async fn disturbs_nobody<B: Future<Output = ()> + 'static>(bot: impl FnOnce(Bot) -> B) -> usize {
+    let place = Place::free().await;
+    let world = World::with_bot_at(&place.url()).await;
+    let mut other = another_call(&world.server).await;
+    let (phone, line, id) = world.call(&place).await;
+    let dialled = Instant::now();
+    let misbehaving = actix_web::rt::spawn(bot(line));
+    let (hang_up, over) = tokio::sync::oneshot::channel();
+    let talking = actix_web::rt::spawn(talk_to(phone, over));
+    let usual = usual_echo(&mut other).await;
+    assert!(usual < Duration::from_millis(300), "another call's echo took {usual:?}");
+    hang_up.send(()).unwrap();
+    let (phone, heard) = talking.await.unwrap();
+    let asked = Instant::now();
+    assert_eq!(phone.end().await["reason"], "end_call");
+    assert!(asked.elapsed() < Duration::from_millis(1_500), "{:?}", asked.elapsed());
+    assert_eq!(other.end().await["reason"], "end_call");
+    let most = dialled.elapsed().as_secs() + 1;
+    let row = world.settled(&id).await;
+    let billed = row["billed_seconds"].as_u64().unwrap();
+    assert!((WHILE.as_secs()..=most).contains(&billed), "{billed} s of {most}");
+    assert_eq!(row["end_reason"], json!("end_call"));
+    misbehaving.abort();
+    world.server.stop().await;
+    heard
+}
+
+#[actix_web::test]
+async fn a_bot_that_floods_is_heard_at_the_pace_of_speech() {
+    let heard = disturbs_nobody(async |mut bot: Bot| {
+        let second = Bytes::from(speech(1 << 20, 1));
+        while bot.send(Message::Binary(second.clone())).await.is_ok() {}
+    })
+    .await;
+    let second = 32_000;
+    assert!((3 * second..6 * second).contains(&heard), "{heard} bytes");
+}
+
+#[actix_web::test]
+async fn a_bot_that_floods_with_words_is_held_back() {
+    disturbs_nobody(async |mut bot: Bot| {
+        for word in
+            [r#"{"type":"clear"}"#, r#"{"type":"mark","name":"x"}"#, "no JSON"].iter().cycle()
+        {
+            if bot.send(Message::text(*word)).await.is_err() {
+                return;
+            }
+        }
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_bot_that_stops_reading_holds_nobody_up() {
+    let heard = disturbs_nobody(async |mut bot: Bot| {
+        bot.send(Message::binary(vec![0, 0])).await.unwrap();
+        std::future::pending::<()>().await;
+    })
+    .await;
+    assert_eq!(heard, 2);
+}
