@@ -12,7 +12,7 @@ use crate::{
         relay::FromBot,
     },
     audio::format::Format,
-    call::{CallPlan, Engine, Input, Machine, Output},
+    call::{CallPlan, EndReason, Engine, Input, Machine, Output},
     dialect::{Dialect, Frame, Frames, Heard, Say},
     points::Seconds,
 };
@@ -120,6 +120,16 @@ impl Talk {
     /// The frames to be sent now, oldest first.
     pub fn frames(&mut self) -> impl Iterator<Item = Frame> {
         self.frames.drain(..)
+    }
+}
+
+impl Drop for Talk {
+    /// A call whose connection is torn from under its actor comes to no end of its own; its bot is told
+    /// all the same.
+    fn drop(&mut self) {
+        if let Some(bot) = self.bot.take() {
+            bot.end(EndReason::Hangup);
+        }
     }
 }
 
