@@ -6,7 +6,7 @@ use allocation_counter::measure;
 use bytes::BytesMut;
 use upvoot::audio::{
     format::{Encoding, Format, SERVED_RATES},
-    level::is_voiced_in,
+    level::is_voiced,
     transcode::Transcoder,
 };
 
@@ -45,6 +45,6 @@ fn a_frame_is_converted_without_allocating() {
 fn a_frame_is_listened_to_without_allocating() {
     for format in formats() {
         let frame = vec![0x2a; format.frame_bytes()];
-        assert_eq!(measure(|| assert!(is_voiced_in(format, &frame))).count_total, 0, "{format:?}");
+        assert_eq!(measure(|| assert!(is_voiced(format, &frame))).count_total, 0, "{format:?}");
     }
 }

@@ -12,17 +12,11 @@ use super::{
 /// stays under it; a quiet speaker does not.
 pub const VOICED: u32 = 184;
 
-/// Whether any 20 ms of this sound, which is in our own format, are voiced. An odd last byte is not
-/// judged.
-pub fn is_voiced(pcm: &[u8]) -> bool {
-    is_voiced_in(Format::NATIVE, pcm)
-}
-
 /// Whether any 20 ms of sound in this format are voiced. An odd last byte is not judged.
 ///
 /// It looks at 20 ms at a time, so that one word in a long, otherwise silent frame is heard. The
 /// codes of a law are looked up, one by one: 0.1 us for a frame.
-pub fn is_voiced_in(format: Format, bytes: &[u8]) -> bool {
+pub fn is_voiced(format: Format, bytes: &[u8]) -> bool {
     let mut windows = bytes.chunks(format.frame_bytes());
     match format.encoding() {
         Encoding::Pcm16 => windows
@@ -46,6 +40,10 @@ mod tests {
     use super::super::{format::SERVED_RATES, g711};
     use super::*;
 
+    fn is_voiced_native(pcm: &[u8]) -> bool {
+        is_voiced(Format::NATIVE, pcm)
+    }
+
     fn square(amplitude: i16, samples: usize) -> Vec<u8> {
         (0..samples)
             .flat_map(|i| if i % 2 == 0 { amplitude } else { -amplitude }.to_le_bytes())
@@ -54,17 +52,17 @@ mod tests {
 
     #[test]
     fn zeros_and_line_noise_are_silence() {
-        assert!(!is_voiced(&[]));
-        assert!(!is_voiced(&[0xff]));
-        assert!(!is_voiced(&[0; 640]));
-        assert!(!is_voiced(&square(183, 320)));
+        assert!(!is_voiced_native(&[]));
+        assert!(!is_voiced_native(&[0xff]));
+        assert!(!is_voiced_native(&[0; 640]));
+        assert!(!is_voiced_native(&square(183, 320)));
     }
 
     #[test]
     fn a_voice_is_heard() {
-        assert!(is_voiced(&square(184, 320)));
-        assert!(is_voiced(&square(8_000, 320)));
-        assert!(is_voiced(&i16::MIN.to_le_bytes().repeat(320)));
+        assert!(is_voiced_native(&square(184, 320)));
+        assert!(is_voiced_native(&square(8_000, 320)));
+        assert!(is_voiced_native(&i16::MIN.to_le_bytes().repeat(320)));
     }
 
     #[test]
@@ -79,7 +77,7 @@ mod tests {
                 Encoding::Mulaw => g711::encode_mulaw(&pcm, &mut codes),
                 Encoding::Alaw => g711::encode_alaw(&pcm, &mut codes),
             }
-            is_voiced_in(format, &codes)
+            is_voiced(format, &codes)
         };
         for rate in SERVED_RATES {
             for encoding in [Encoding::Pcm16, Encoding::Mulaw, Encoding::Alaw] {
@@ -87,8 +85,8 @@ mod tests {
                 // A law's steps are 8 to 16 wide here.
                 assert!(is_voiced_at(format, 192) && is_voiced_at(format, 32_000), "{format:?}");
                 assert!(!is_voiced_at(format, 170) && !is_voiced_at(format, 0), "{format:?}");
-                assert!(!is_voiced_in(format, &vec![format.silence(); 10_000]), "{format:?}");
-                assert!(!is_voiced_in(format, &[]), "{format:?}");
+                assert!(!is_voiced(format, &vec![format.silence(); 10_000]), "{format:?}");
+                assert!(!is_voiced(format, &[]), "{format:?}");
             }
         }
     }
@@ -97,13 +95,13 @@ mod tests {
     fn a_word_in_a_long_silence_is_heard() {
         let mut second = vec![0; 32_000];
         second[16_000..16_640].copy_from_slice(&square(1_000, 320));
-        assert!(is_voiced(&second));
+        assert!(is_voiced_native(&second));
     }
 
     #[test]
     fn the_odd_last_byte_is_not_judged() {
         let mut frame = vec![0; 640];
         frame.push(0x7f);
-        assert!(!is_voiced(&frame));
+        assert!(!is_voiced_native(&frame));
     }
 }

@@ -96,7 +96,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::super::{
-        level::is_voiced_in,
+        level::is_voiced,
         resample::tests::{frequency, rms, samples},
     };
     use super::*;
@@ -119,7 +119,7 @@ mod tests {
         for format in [Format::PCMU, Format::PCMA, Format::pcm(48_000).unwrap()] {
             let chime = chime_in(format);
             assert_eq!(chime.len(), format.bytes_per_second() / 2, "{format:?}");
-            assert!(is_voiced_in(format, &chime), "{format:?}");
+            assert!(is_voiced(format, &chime), "{format:?}");
             assert_eq!(chime.as_ptr(), chime_in(format).as_ptr(), "{format:?}");
         }
     }

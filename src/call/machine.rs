@@ -293,7 +293,7 @@ impl Machine {
             }
             (State::Listening | State::Speaking, Engine::Echo) => self.speak(now, frame),
             (State::Greeting(_) | State::Listening | State::Speaking, Engine::Outside) => {
-                if level::is_voiced_in(self.plan.format, &frame) {
+                if level::is_voiced(self.plan.format, &frame) {
                     self.silence.speech_until(now);
                     self.turns.caller_spoke = true;
                     self.out.caller_speaks(now);
@@ -336,7 +336,7 @@ impl Machine {
     /// The agent's sound goes out. True if that leaves nothing to be looked after.
     fn speak(&mut self, now: Time, frame: Bytes) -> bool {
         let samples = frame.get(self.playback.split_bytes(&self.out)..).unwrap_or_default();
-        let voiced = level::is_voiced_in(self.plan.format, samples);
+        let voiced = level::is_voiced(self.plan.format, samples);
         self.playback.put(now, frame, &mut self.out);
         if voiced && self.plan.engine == Engine::Echo {
             self.out.caller_speaks(now);

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process};
 
 use super::*;
-use crate::audio::{BYTES_PER_SECOND, level::is_voiced_in, wav};
+use crate::audio::{BYTES_PER_SECOND, level::is_voiced, wav};
 
 /// A synthesiser of our own: a shell script that may count, fail or wait. Another process writes
 /// it: a file that this one holds open while some other test forks could not be run.
@@ -62,7 +62,7 @@ async fn a_text_is_spoken_once_and_converted_once_for_each_format_of_a_line() {
         let (converted, original) =
             (format.length(audio.len()), Format::NATIVE.length(native.len()));
         assert!(converted.abs_diff(original) < Duration::from_millis(1), "{format:?}");
-        assert!(is_voiced_in(format, audio), "{format:?}");
+        assert!(is_voiced(format, audio), "{format:?}");
         let again = speaker.cached("hello", "en", None, format).unwrap();
         assert_eq!(again.as_ptr(), speaker.speech("hello", "en", None, format).await.as_ptr());
     }
