@@ -18,19 +18,14 @@ use bytes::Bytes;
 
 use super::{
     CallPlan, EndReason, Engine, Event, Finished, FromAgent, Input, Output, Role, Tag, Time,
-    ToAgent, TranscriptLine, marks,
-    meter::Meter,
-    outbox::Outbox,
-    playback::Playback,
-    silence::Silence,
-    speech::{self, Phrase},
+    ToAgent, TranscriptLine, meter::Meter, outbox::Outbox, playback::Playback, silence::Silence,
+    speech::Phrase,
 };
 use crate::audio::level;
 
+mod last_words;
 mod timing;
 
-/// The most of a closing phrase that is said.
-const CLOSING_AT_MOST: Duration = Duration::from_secs(10);
 /// A call is over this much before a limit, so that a late wake-up does not cost a second.
 const SAFETY: Duration = Duration::from_millis(150);
 /// The most lines of a transcript: whoever keeps pressing keys for a day fills no database.
@@ -351,48 +346,6 @@ impl Machine {
             self.follow(now, Step::Spoke);
         }
         !opened && !self.playback.has_samples(&self.out)
-    }
-
-    /// The sound of last words is there.
-    fn last_words(&mut self, now: Time, of: Words, phrase: Bytes) {
-        let phrase = speech::cut(phrase, CLOSING_AT_MOST, self.plan.format);
-        match (&self.state, of) {
-            (State::Closing { words, .. }, _) if *words == of => {
-                self.follow(now, Step::Speak(phrase));
-            }
-            (_, Words::Closing) => self.closing = Some(phrase),
-            (_, _) => self.apology = Some(phrase),
-        }
-    }
-
-    fn begin_last_words(&mut self, now: Time, reason: EndReason, words: Words) -> State {
-        self.playback.clear();
-        self.out.end_stretch();
-        let (text, sound) = match words {
-            Words::Apology => (self.plan.apology.clone(), self.apology.take()),
-            Words::Closing | Words::Own => (self.plan.closing.clone(), self.closing.take()),
-        };
-        self.say_words(now, text);
-        let phrase = match sound {
-            Some(sound) => Phrase::saying(self.fit(now, sound), self.plan.format),
-            None => Phrase::awaited(now),
-        };
-        State::Closing { reason, words, phrase }
-    }
-
-    /// The last words are sent: waits until the peer says that it has played them, within bounds.
-    fn leave(&mut self, reason: EndReason) -> State {
-        let last = self.out.unnamed_mark();
-        let over_by = self.limit().0.saturating_sub(SAFETY);
-        let until = (self.out.played_at() + marks::WAITED_FOR).min(over_by);
-        State::Leaving { reason, last, until }
-    }
-
-    /// As much of a last phrase as can be played before the call has to be over.
-    fn fit(&self, now: Time, phrase: Bytes) -> Bytes {
-        let over_by = self.limit().0.saturating_sub(SAFETY);
-        let time = over_by.saturating_sub(self.out.played_at().max(now));
-        speech::cut(phrase, time, self.plan.format)
     }
 
     /// Before its end has begun.
