@@ -88,7 +88,7 @@ pub struct Offer {
 /// [`NoCall`], also when the server refuses.
 pub async fn dial(address: &Address) -> Result<Line, NoCall> {
     let native = Offer { subprotocol: Some(SUBPROTOCOL.to_owned()), ..Offer::default() };
-    place(address, &native, Box::new(Native)).await
+    place(address, &native, Box::new(Native::default())).await
 }
 
 /// Places a call as a telephony provider does.

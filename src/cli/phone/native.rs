@@ -8,9 +8,10 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 
 use super::{
     What,
+    carrier::audible,
     side::{Side, Step, Steps},
 };
-use crate::audio::format::Format;
+use crate::audio::format::{Encoding, Format};
 
 /// What the server says in text.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -56,8 +57,12 @@ pub enum Message {
     Unknown,
 }
 
-/// The native side keeps nothing: the server tells all there is to know.
-pub struct Native;
+/// The native side: the server tells all there is to know, but for whether its audio can be heard. A bot
+/// that echoes returns the caller's own silence from the first moment, and greets nobody.
+#[derive(Default)]
+pub struct Native {
+    speaking: bool,
+}
 
 impl Side for Native {
     fn format(&self) -> Format {
@@ -81,7 +86,13 @@ impl Side for Native {
 
     fn hear(&mut self, _: Duration, frame: Frame, out: &mut Steps) {
         let text = match frame {
-            Frame::Binary(sound) => return out.push(Step::Tell(What::Sound(sound))),
+            Frame::Binary(sound) => {
+                if !self.speaking && audible(Encoding::Pcm16, &sound) {
+                    self.speaking = true;
+                    out.push(Step::AgentSpeaks);
+                }
+                return out.push(Step::Tell(What::Sound(sound)));
+            }
             Frame::Text(text) => text,
             _ => return,
         };
@@ -90,11 +101,41 @@ impl Side for Native {
             return out.push(Step::Broken(why.to_owned()));
         };
         match message {
-            Message::AudioStart => out.push(Step::AgentSpeaks),
-            Message::AudioEnd => out.push(Step::AgentIsSilent),
+            Message::AudioEnd if std::mem::take(&mut self.speaking) => {
+                out.push(Step::AgentIsSilent);
+            }
             Message::CallEnd { .. } => out.push(Step::Over),
             _ => {}
         }
         out.push(Step::Tell(What::Said(message)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(frames: &[Frame]) -> Vec<&'static str> {
+        let (mut native, mut out) = (Native::default(), Steps::new());
+        for frame in frames {
+            native.hear(Duration::ZERO, frame.clone(), &mut out);
+        }
+        let known = |step: &Step| match step {
+            Step::AgentSpeaks => Some("speaks"),
+            Step::AgentIsSilent => Some("silent"),
+            _ => None,
+        };
+        out.iter().filter_map(known).collect()
+    }
+
+    #[test]
+    fn an_agent_speaks_when_it_can_be_heard_and_no_sooner() {
+        let start = Frame::text(r#"{"type":"audio_start"}"#);
+        let end = Frame::text(r#"{"type":"audio_end"}"#);
+        let (voice, hush) = (Frame::binary(vec![0x20; 640]), Frame::binary(vec![0; 640]));
+        let greeting =
+            [start.clone(), hush.clone(), voice.clone(), hush.clone(), voice, end.clone()];
+        assert_eq!(steps(&greeting), ["speaks", "silent"]);
+        assert!(steps(&[start, hush, end]).is_empty());
     }
 }

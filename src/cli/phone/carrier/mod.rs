@@ -41,6 +41,7 @@ use super::{
 };
 use crate::audio::format::Format;
 
+pub(super) use ear::audible;
 pub use provider::Provider;
 pub use setup::{Ids, Setup};
 
