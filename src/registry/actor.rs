@@ -113,14 +113,16 @@ impl Handler<Register> for Registry {
 
     fn handle(&mut self, Register(call): Register, _: &mut Self::Context) {
         let id = call.call_id;
-        let mut entry = Entry { call, ordered: None };
-        if let Some((reason, _)) = self.early.remove(&id) {
+        self.calls.insert(id, Entry { call, ordered: None });
+        // First of all: whoever hears of an order is counted.
+        self.count();
+        let early = self.early.remove(&id);
+        let Some(entry) = self.calls.get_mut(&id) else { return };
+        if let Some((reason, _)) = early {
             entry.order(reason, self.clock.now());
         } else if let Some(by) = self.drain_by {
             entry.call.control.do_send(Control::DrainBy(by));
         }
-        self.calls.insert(id, entry);
-        self.count();
     }
 }
 
