@@ -23,23 +23,9 @@ pub struct Driver {
 impl Driver {
     /// Starts a driver on a free port and, with it, a browser that talks to this machine only.
     pub async fn start() -> (Self, Client) {
-        let mut process = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect(WANTED);
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let port = lines
-            .find_map(|line| {
-                let line = line.ok()?;
-                let (_, rest) = line.split_once("started successfully on port ")?;
-                rest.trim_end_matches('.').parse::<u16>().ok()
-            })
-            .expect("the driver says where it listens");
-        // Somebody has to read what it says, or it stops at a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
+        // A port that is free in IPv4 may be taken in IPv6 by another test's driver: then it gives up.
+        let started = (0..5).find_map(|_| listening_driver());
+        let (process, port) = started.expect("the driver says where it listens");
         let profile = tempfile::tempdir().unwrap();
         let capabilities = capabilities(profile.path());
         let client = ClientBuilder::new(HttpConnector::new())
@@ -56,6 +42,30 @@ impl Driver {
         files_below(self.profile.path(), &mut found);
         found
     }
+}
+
+/// A driver and the free port it listens on; `None` if it ended without listening anywhere.
+fn listening_driver() -> Option<(Child, u16)> {
+    let mut process = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect(WANTED);
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let port = lines.find_map(|line| {
+        let line = line.ok()?;
+        let (_, rest) = line.split_once("started successfully on port ")?;
+        rest.trim_end_matches('.').parse().ok()
+    });
+    let Some(port) = port else {
+        let _ = process.wait();
+        return None;
+    };
+    // Somebody has to read what it says, or it stops at a full pipe.
+    std::thread::spawn(move || lines.for_each(drop));
+    Some((process, port))
 }
 
 impl Drop for Driver {
