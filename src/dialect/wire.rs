@@ -79,7 +79,8 @@ impl Heard {
     /// A complaint in these words, without those that are empty.
     pub(super) fn complaint(words: &[&str]) -> Self {
         let words: Vec<_> = words.iter().copied().filter(|word| !word.is_empty()).collect();
-        Self::Complaint(words.join(": ").chars().take(Self::COMPLAINT).collect())
+        // In this order: half a key is not shaped like one, and would stay.
+        Self::Complaint(redact(&words.join(": ")).chars().take(Self::COMPLAINT).collect())
     }
 }
 
@@ -242,6 +243,21 @@ mod tests {
         caller.param("FROM", "+1");
         assert_eq!(caller.param_named(&["caller", "from"]), Some("+1"));
         assert_eq!(caller.param_named(&["to"]), None);
+    }
+
+    #[test]
+    fn no_key_and_no_piece_of_one_is_taken_from_a_provider() {
+        let piece = "ab".repeat(8);
+        let key = format!("sk_live_{}", "ab".repeat(32));
+        for room in [0, 20] {
+            // The key begins just before the end of what is kept.
+            let filler = |kept: usize| ".".repeat(kept - 8 - piece.len() - room);
+            let complaint = Heard::complaint(&[&format!("{} {key}", filler(Heard::COMPLAINT))]);
+            let Heard::Complaint(words) = complaint else { panic!("a complaint") };
+            assert!(!words.contains(&piece), "{words}");
+            let cut = Caller::cut(&format!("{} {key}", filler(Caller::TEXT)));
+            assert!(!cut.contains(&piece), "{cut}");
+        }
     }
 
     #[test]
