@@ -28,7 +28,8 @@ pub struct ServeArgs {
         long = "listen",
         env = "UPVOOT_LISTEN",
         default_value = "127.0.0.1:8080",
-        value_name = "ADDR"
+        value_name = "ADDR",
+        value_parser = listen
     )]
     pub listen: SocketAddr,
 
@@ -151,7 +152,7 @@ impl std::str::FromStr for MetricsListen {
         if text == "off" {
             return Ok(Self::Off);
         }
-        text.parse().map(Self::On).map_err(|_| "expected an address with a port, or off".to_owned())
+        listen(text).map(Self::On).map_err(|error| format!("{error}, or off"))
     }
 }
 
@@ -179,6 +180,15 @@ impl ServeArgs {
     }
 }
 
+/// An address to listen on. `localhost` is a name that people write and every machine has; others
+/// would need a look-up, whose answer may change under a running server.
+fn listen(text: &str) -> Result<SocketAddr, &'static str> {
+    let local = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    local.as_deref().unwrap_or(text).parse().map_err(|_| {
+        "expected an address and a port, such as 127.0.0.1:8080 (this machine) or 0.0.0.0:8080 (every network)"
+    })
+}
+
 fn database_url(text: &str) -> Result<SecretString, &'static str> {
     let known = ["sqlite://", "postgres://", "postgresql://"];
     if !known.iter().any(|scheme| text.starts_with(scheme)) {
@@ -201,6 +211,9 @@ fn admin_token(text: &str) -> Result<SecretString, &'static str> {
 fn public_url(text: &str) -> Result<String, &'static str> {
     let url = text.trim_end_matches('/');
     let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    if url.ends_with("/voice") {
+        return Err("must not end in /voice: UpVoot adds the path itself");
+    }
     match host {
         Some(host) if !host.is_empty() && !host.contains(['?', '#', ' ']) => Ok(url.to_owned()),
         _ => Err("expected http://HOST or https://HOST"),

@@ -6,16 +6,22 @@
 
 pub mod call;
 pub mod demo;
+mod environment;
 mod interrupt;
 pub mod paint;
 pub mod phone;
 pub mod scan_logs;
 pub mod serve;
 
-use std::{error::Error, ffi::OsString, process::ExitCode};
+use std::{
+    error::Error,
+    ffi::OsString,
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
 
 use clap::{
-    CommandFactory, Parser, Subcommand,
+    Arg, CommandFactory, FromArgMatches, Parser, Subcommand,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
@@ -29,7 +35,11 @@ const WRONG_USAGE: u8 = 2;
 
 /// The front door for AI phone agents.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = "Without a command: serve.")]
+#[command(
+    version,
+    about,
+    after_help = "Without a command: this help on a terminal, and serve where there is none."
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -61,15 +71,23 @@ impl Command {
 
 /// Does what the arguments of this process ask for.
 pub fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse_from(with_command(std::env::args_os().collect())) {
+    let words = with_command(std::env::args_os().collect(), io::stdout().is_terminal());
+    let command = environment::empty_is_unset(Arguments::command());
+    let known = environment::known(&Arguments::command());
+    let parsed = command.try_get_matches_from(words);
+    let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error),
     };
     let filter = arguments.log.log.as_deref().unwrap_or(arguments.command.log_filter());
-    if let Err(error) = telemetry::init(filter, arguments.log.log_format) {
-        paint::complain(format!("error: UPVOOT_LOG (--log): {error}"));
-        return ExitCode::from(WRONG_USAGE);
-    }
+    let _log = match telemetry::init(filter, arguments.log.log_format) {
+        Ok(guard) => guard,
+        Err(error) => {
+            paint::complain(format!("error: UPVOOT_LOG (--log): {error}"));
+            return ExitCode::from(WRONG_USAGE);
+        }
+    };
+    environment::warn_of_unknown(&known);
     let system = actix::System::new();
     match arguments.command {
         Command::Serve(args) => system.block_on(serve::run(*args)),
@@ -79,15 +97,18 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// `upvoot` alone, or with flags only, is `upvoot serve`.
-fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
+/// `upvoot` with flags only is `upvoot serve`. `upvoot` alone is that too where a supervisor starts
+/// it; on a terminal it is a question.
+fn with_command(mut arguments: Vec<OsString>, terminal: bool) -> Vec<OsString> {
     const OF_UPVOOT: [&str; 4] = ["-h", "--help", "-V", "--version"];
-    let serves = arguments.get(1).is_none_or(|first| {
-        let first = first.to_string_lossy();
-        first.starts_with('-') && !OF_UPVOOT.contains(&&*first)
-    });
-    if serves {
-        arguments.insert(1.min(arguments.len()), "serve".into());
+    let missing = match arguments.get(1).map(|first| first.to_string_lossy()) {
+        None if terminal => Some("--help"),
+        None => Some("serve"),
+        Some(first) if first.starts_with('-') && !OF_UPVOOT.contains(&&*first) => Some("serve"),
+        Some(_) => None,
+    };
+    if let Some(word) = missing {
+        arguments.insert(1.min(arguments.len()), word.into());
     }
     arguments
 }
@@ -95,7 +116,7 @@ fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
 /// Help, the version, or what is wrong with the arguments.
 fn explain(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        // Help that nobody reads to its end is no failure.
+        // Help whose reader has gone is no failure.
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
@@ -109,28 +130,55 @@ fn explain(error: &clap::Error) -> ExitCode {
 /// What is wrong with a setting, with its variable and its flag named. clap's own words would name
 /// the flag alone, and repeat the value, which may be a secret.
 fn bad_setting(error: &clap::Error) -> Option<String> {
-    let flag = match error.get(ContextKind::InvalidArg)? {
-        ContextValue::String(flag) => flag.as_str(),
-        ContextValue::Strings(flags) => flags.first()?,
+    let name = match error.get(ContextKind::InvalidArg)? {
+        ContextValue::String(name) => name.as_str(),
+        ContextValue::Strings(names) => names.first()?,
         _ => return None,
     };
-    let flag = flag.split(' ').next()?;
     let command = Arguments::command();
-    let arguments = command.get_subcommands().flat_map(clap::Command::get_arguments);
-    let variable = arguments
+    let arguments: Vec<&Arg> = command
+        .get_subcommands()
+        .flat_map(clap::Command::get_arguments)
         .chain(command.get_arguments())
-        .filter(|argument| argument.get_long() == flag.strip_prefix("--"))
-        .find_map(|argument| argument.get_env())?
-        .to_string_lossy()
-        .into_owned();
+        .collect();
+    let argument = arguments.iter().find(|argument| is_named(argument, name))?;
+    let variable = argument.get_env()?.to_string_lossy().into_owned();
+    let Some(flag) = argument.get_long() else {
+        let value = argument.get_value_names().and_then(|names| names.first())?;
+        return Some(format!("error: missing {value} (or set {variable})"));
+    };
     let wrong = match error.kind() {
-        ErrorKind::MissingRequiredArgument => "has to be set too".to_owned(),
+        ErrorKind::MissingRequiredArgument => match companion(&arguments, &variable) {
+            Some(set) => format!("missing: it is required because {set} is set"),
+            None => "missing".to_owned(),
+        },
         ErrorKind::ValueValidation => {
             error.source().map_or("not valid".to_owned(), ToString::to_string)
         }
         _ => "not valid".to_owned(),
     };
-    Some(format!("error: {variable} ({flag}): {wrong}"))
+    Some(format!("error: {variable} (--{flag}): {wrong}"))
+}
+
+/// Whether clap means this argument by that name: `--flag <VALUE>`, or `<VALUE>` where it has no flag.
+fn is_named(argument: &Arg, name: &str) -> bool {
+    let value = |wanted: &str| {
+        argument.get_value_names().is_some_and(|names| names.iter().any(|name| name == wanted))
+    };
+    match name.strip_prefix("--") {
+        Some(flag) => argument.get_long() == flag.split(' ').next(),
+        None => argument.get_long().is_none() && value(name.trim_matches(['<', '>', '[', ']'])),
+    }
+}
+
+/// A variable that is set and belongs with this one: both are of `UPVOOT_TLS_` or `UPVOOT_OIDC_`.
+fn companion(arguments: &[&Arg], variable: &str) -> Option<String> {
+    let family = ["UPVOOT_TLS_", "UPVOOT_OIDC_"].into_iter().find(|f| variable.starts_with(f))?;
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let names = arguments.iter().filter_map(|argument| argument.get_env());
+    names
+        .map(|name| name.to_string_lossy().into_owned())
+        .find(|name| name.starts_with(family) && name != variable && set(name))
 }
 
 #[cfg(test)]
@@ -145,13 +193,15 @@ mod tests {
     #[test]
     fn without_a_command_it_serves() {
         let words = |words: &[&str]| -> Vec<String> {
-            let words = with_command(words.iter().map(OsString::from).collect());
+            let words = with_command(words.iter().map(OsString::from).collect(), false);
             words.into_iter().map(|word| word.into_string().unwrap()).collect()
         };
         assert_eq!(words(&["upvoot"]), ["upvoot", "serve"]);
         assert_eq!(words(&["upvoot", "--log", "x"]), ["upvoot", "serve", "--log", "x"]);
         assert_eq!(words(&["upvoot", "--help"]), ["upvoot", "--help"]);
         assert_eq!(words(&["upvoot", "call", "x"]), ["upvoot", "call", "x"]);
+        let on_a_terminal = with_command(vec!["upvoot".into()], true);
+        assert_eq!(on_a_terminal, ["upvoot", "--help"]);
     }
 
     #[test]

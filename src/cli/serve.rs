@@ -18,6 +18,10 @@ pub async fn run(settings: ServeArgs) -> ExitCode {
         Ok(running) => running,
         Err(error) => {
             tracing::error!(%error, "cannot start");
+            if !tracing::enabled!(tracing::Level::ERROR) {
+                // The filter hides that line, and a server that is not there must say why.
+                paint::complain(format_args!("cannot start: {error}"));
+            }
             return ExitCode::FAILURE;
         }
     };

@@ -15,17 +15,21 @@ use actix_web::{
     body::MessageBody,
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
     http::{
-        Method,
+        Method, StatusCode,
         header::{HeaderName, HeaderValue},
     },
 };
 use futures_util::future::LocalBoxFuture;
+use tracing::{Level, level_filters::LevelFilter};
 use uuid::Uuid;
 
 use crate::client_addr::{Proxies, client_ip};
 
 /// The header with the request's id.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What orchestrators and load balancers ask, every few seconds.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
 /// What stands for the paths below a scope that has no patterns: the scope and a name for it.
 pub type ScopeName = (&'static str, &'static str);
@@ -107,13 +111,8 @@ fn write_line<B>(
     id: &str,
 ) {
     let status = answer.status();
-    let failed = status.is_server_error();
-    let wanted = if failed {
-        tracing::enabled!(tracing::Level::ERROR)
-    } else {
-        tracing::enabled!(tracing::Level::INFO)
-    };
-    if !wanted {
+    let level = level(answer.request().path(), status);
+    if level > LevelFilter::current() {
         return;
     }
     let pattern = answer.request().match_pattern();
@@ -136,10 +135,22 @@ fn write_line<B>(
             )
         };
     }
-    if failed {
-        line!(error);
-    } else {
-        line!(info);
+    match level {
+        Level::ERROR => line!(error),
+        Level::WARN => line!(warn),
+        Level::DEBUG => line!(debug),
+        _ => line!(info),
+    }
+}
+
+/// A probe comes every few seconds for ever, and what changes about it is logged by who answers it.
+/// A 503 is a refusal that was meant, and any other 5xx a fault of ours.
+fn level(path: &str, status: StatusCode) -> Level {
+    match status {
+        _ if PROBES.contains(&path) => Level::DEBUG,
+        StatusCode::SERVICE_UNAVAILABLE => Level::WARN,
+        status if status.is_server_error() => Level::ERROR,
+        _ => Level::INFO,
     }
 }
 
@@ -157,4 +168,24 @@ fn method_name(method: &Method) -> &'static str {
         (&Method::TRACE, "TRACE"),
     ];
     KNOWN.iter().find(|(known, _)| *known == method).map_or("(other)", |(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_as_loud_as_what_it_says() {
+        let refused = StatusCode::SERVICE_UNAVAILABLE;
+        for (path, status, expected) in [
+            ("/healthz", StatusCode::OK, Level::DEBUG),
+            ("/readyz", refused, Level::DEBUG),
+            ("/voice/x", refused, Level::WARN),
+            ("/api/keys", StatusCode::INTERNAL_SERVER_ERROR, Level::ERROR),
+            ("/api/keys", StatusCode::UNAUTHORIZED, Level::INFO),
+            ("/api/readyz", StatusCode::OK, Level::INFO),
+        ] {
+            assert_eq!(level(path, status), expected, "{path} {status}");
+        }
+    }
 }

@@ -5,14 +5,16 @@
 //! This module knows no call and no route; [`access`] writes the one line per request.
 
 pub mod access;
+mod filter;
+mod output;
 pub mod redact;
 
 use std::{io, panic};
 
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter, Layer,
-    filter::{FilterExt, ParseError, Targets},
+    Layer,
+    filter::{FilterExt, Targets},
     fmt::{self, MakeWriter},
     layer::SubscriberExt,
     registry::LookupSpan,
@@ -20,6 +22,7 @@ use tracing_subscriber::{
 };
 
 use self::redact::Redacting;
+pub use self::{filter::FilterError, output::LogGuard};
 
 /// What a line of the log looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,25 +37,24 @@ pub enum LogFormat {
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// The filter is not one.
-    #[error("not a log filter such as `info` or `upvoot=debug`")]
-    Filter(#[source] ParseError),
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     /// This process logs already.
     #[error("logging is set up already")]
     Twice,
 }
 
-/// Logs to standard error from now on, panics too. `filter` is what `UPVOOT_LOG` holds: a level, or
-/// levels by target, as `tracing_subscriber::EnvFilter` reads them.
+/// Logs to standard error from now on, panics too, until the guard is dropped. `filter` is what
+/// `UPVOOT_LOG` holds: a level, or levels by target. A line is written by a thread of its own: a
+/// standard error that stops reading loses lines (and says how many) and delays nothing.
 ///
 /// # Errors
 /// A bad filter, or a second call in one process.
-pub fn init(filter: &str, format: LogFormat) -> Result<(), InitError> {
-    subscriber(filter, format, io::stderr)
-        .map_err(InitError::Filter)?
-        .try_init()
-        .map_err(|_| InitError::Twice)?;
+pub fn init(filter: &str, format: LogFormat) -> Result<LogGuard, InitError> {
+    let (lines, guard) = output::queued(io::stderr(), format);
+    subscriber(filter, format, lines)?.try_init().map_err(|_| InitError::Twice)?;
     panic::set_hook(Box::new(log_panic));
-    Ok(())
+    Ok(guard)
 }
 
 /// What [`init`] installs, with another place to write to: for tests that read the log.
@@ -63,20 +65,23 @@ pub fn subscriber<W>(
     filter: &str,
     format: LogFormat,
     output: W,
-) -> Result<Box<dyn Subscriber + Send + Sync>, ParseError>
+) -> Result<Box<dyn Subscriber + Send + Sync>, FilterError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::builder().parse(filter)?.and(own_details_only());
+    let filter = filter::parse(filter)?.and(own_details_only());
     let lines = lines(format, output).with_filter(filter);
     Ok(Box::new(tracing_subscriber::registry().with(lines)))
 }
 
 /// Below `warn`, only our own lines: actix-web prints paths, its extractors the values they refuse,
 /// the WebSocket and HTTP crates whole frames and headers. The next dependency is covered as well.
+/// actix-http calls each malformed request of a stranger an error, without its address: nothing that
+/// an operator could act on, so that module is silent.
 fn own_details_only() -> Targets {
     Targets::new()
         .with_default(LevelFilter::WARN)
+        .with_target("actix_http::h1", LevelFilter::OFF)
         .with_target(env!("CARGO_CRATE_NAME"), LevelFilter::TRACE)
 }
 
@@ -194,6 +199,7 @@ mod tests {
             let log = Captured::of(filter, LogFormat::Text, || {
                 tracing::debug!(target: "actix_web::types::path", "of a dependency");
                 tracing::trace!(target: "actix_http::h1", "of a dependency");
+                tracing::error!(target: "actix_http::h1::dispatcher", "stream error of a dependency");
                 tracing::info!(target: "actix_server", "worth knowing");
                 tracing::trace!("our own");
             });
@@ -204,10 +210,12 @@ mod tests {
 
     #[test]
     fn a_bad_filter_is_an_error() {
-        for bad in ["upvoot=loud", "=,=", "info,[{"] {
+        for bad in ["upvoot=loud", "=,=", "info,[{", "warning", "loud", "info,verbose"] {
             assert!(subscriber(bad, LogFormat::Text, io::sink).is_err(), "{bad}");
         }
-        for good in ["", "off", "info", "upvoot=debug,warn", "upvoot[call]=trace"] {
+        for good in
+            ["", "off", "INFO", "info, upvoot=debug", "upvoot=debug,warn", "upvoot[call]=trace"]
+        {
             assert!(subscriber(good, LogFormat::Text, io::sink).is_ok(), "{good}");
         }
     }

@@ -30,7 +30,9 @@ fn a_bad_setting_is_named_and_its_value_is_not_repeated() {
         ("UPVOOT_OIDC_ISSUER", "http://id.example.com"),
         ("UPVOOT_OIDC_CLIENT_ID", "a name with a \u{e4}"),
         ("UPVOOT_OIDC_CLIENT_SECRET", "secret-and-16ch"),
+        ("UPVOOT_PUBLIC_URL", "https://upvoot.example.com/voice"),
         ("UPVOOT_LOG", "upvoot=loudest"),
+        ("UPVOOT_LOG", "warning"),
         ("UPVOOT_LOG_FORMAT", "xml"),
     ];
     for (name, value) in bad {
@@ -52,9 +54,73 @@ fn single_sign_on_is_configured_whole_or_not_at_all() {
         let (mut some, name) = (all.to_vec(), all[missing].0);
         some.remove(missing);
         let text = refused(&some);
-        assert!(text.contains(&format!("{name} (--oidc-")) && text.contains("has to be set too"));
+        assert!(text.contains(&format!("{name} (--oidc-")), "{text}");
+        let because = format!("missing: it is required because {} is set", some[0].0);
+        assert!(text.contains(&because), "{text}");
         assert!(!text.contains("a-long-enough-secret"));
     }
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_is_unset() {
+    let help = upvoot().args(["serve", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let mut words = help.split(|c: char| !(c.is_ascii_uppercase() || c == '_'));
+    let names: std::collections::BTreeSet<&str> =
+        words.by_ref().filter(|word| word.starts_with("UPVOOT_")).collect();
+    assert!(names.len() >= 15, "{names:?}");
+    // Each of them empty: what is wrong is the one setting that is wrong, so the others were taken.
+    let empty = names.iter().filter(|name| **name != "UPVOOT_LISTEN").map(|name| (*name, ""));
+    let env: Vec<_> = empty.chain([("UPVOOT_LISTEN", "nowhere")]).collect();
+    let output = upvoot().arg("serve").envs(env).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.starts_with("error: UPVOOT_LISTEN (--listen): expected an address"), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+}
+
+#[test]
+fn what_is_missing_or_wrong_about_a_call_is_said_by_its_name() {
+    let complaint = |arguments: &[&str]| {
+        let output = upvoot().arg("call").args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(complaint(&[]), "error: missing WS_URL (or set UPVOOT_CALL_URL)\n");
+    let seconds = complaint(&["ws://localhost/voice/x", "--seconds", "-1"]);
+    assert!(seconds.contains("--seconds") && !seconds.contains("UPVOOT_CALL_URL"), "{seconds}");
+}
+
+#[actix_web::test]
+async fn a_start_that_fails_speaks_whatever_the_filter_hides() {
+    let dir = tempfile::tempdir().unwrap();
+    let nowhere = format!("sqlite://{}/no/such/place/x.db", dir.path().display());
+    for filter in ["off", "error", "upvoot::session=debug"] {
+        let env = [("UPVOOT_DATABASE_URL", &*nowhere), ("UPVOOT_LOG", filter)];
+        let failed = upvoot().arg("serve").envs(env).output().unwrap();
+        assert_eq!(failed.status.code(), Some(1), "{filter}");
+        let text = String::from_utf8(failed.stderr).unwrap();
+        assert_eq!(text.matches("UPVOOT_DATABASE_URL").count(), 1, "{filter}: {text}");
+    }
+}
+
+#[test]
+fn a_misspelt_variable_is_warned_of_without_its_value() {
+    let dir = tempfile::tempdir().unwrap();
+    let nowhere = format!("sqlite://{}/no/such/place/x.db", dir.path().display());
+    let failed = upvoot()
+        .arg("serve")
+        .env("UPVOOT_DATABASE_URL", nowhere)
+        .env("UPVOOT_DRAIN_SECOND", "hunter22")
+        .env("UPVOOT_SECRET_ACME", "hunter22")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(failed.stderr).unwrap();
+    let line = text.lines().find(|line| line.contains("WARN")).unwrap();
+    assert!(
+        line.contains("UPVOOT_DRAIN_SECOND") && line.contains("UPVOOT_DRAIN_SECONDS"),
+        "{text}"
+    );
+    assert!(!text.contains("hunter22") && !text.contains("UPVOOT_SECRET_ACME"), "{text}");
 }
 
 #[test]

@@ -11,3 +11,4 @@ mod command_line;
 mod death;
 mod set_up;
 mod tls;
+mod unread_log;

@@ -56,7 +56,7 @@ pub struct CallArgs {
 
     /// Hang up after so many seconds. Without it: a second after all of the played file has come
     /// back; if none is played, when the agent hangs up or on Ctrl-C.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: Option<u64>,
 }
 
