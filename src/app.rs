@@ -80,6 +80,7 @@ pub struct Running {
     drain: Duration,
     clock: NodeClock,
     registry: RegistryHandle,
+    store: Store,
     ledger: Ledger,
     hub: Hub,
     servers: Vec<ServerHandle>,
@@ -167,7 +168,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         public_url: public_url.clone(),
         single_sign_on: doors_settings.single_sign_on.is_some(),
     };
-    let auth = Auth::new(store, doors_settings);
+    let auth = Auth::new(store.clone(), doors_settings);
     doors.get_or_init(|| (web::Data::new(auth), web::Data::new(pages)));
     let mut servers = Vec::new();
     let metrics_address = match settings.metrics_listen {
@@ -189,6 +190,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         drain: settings.drain(),
         clock,
         registry,
+        store,
         ledger,
         hub,
         servers,
@@ -217,9 +219,14 @@ impl Running {
         self.setup_url.as_deref()
     }
 
+    /// The database, to be closed by whoever cuts [`Running::stop`] short.
+    pub fn store(&self) -> Store {
+        self.store.clone()
+    }
+
     /// Drains and stops: new calls are refused, those in progress may finish within
-    /// `UPVOOT_DRAIN_SECONDS` and are then ended, all of them are settled. True if every settlement
-    /// was written.
+    /// `UPVOOT_DRAIN_SECONDS` and are then ended, all of them are settled, and the database is closed.
+    /// True if every settlement was written.
     pub async fn stop(self) -> bool {
         self.registry.drain(self.clock.now() + self.drain);
         let patience = self.drain + LAST_CALLS;
@@ -231,7 +238,9 @@ impl Running {
         for server in &self.servers {
             server.stop(true).await;
         }
-        self.ledger.close(LAST_SETTLEMENTS).await
+        let settled = self.ledger.close(LAST_SETTLEMENTS).await;
+        self.store.close().await;
+        settled
     }
 }
 

@@ -189,7 +189,11 @@ fn listen(text: &str) -> Result<SocketAddr, &'static str> {
     })
 }
 
-fn database_url(text: &str) -> Result<SecretString, &'static str> {
+/// A url of a database, as far as its scheme says.
+///
+/// # Errors
+/// What is expected instead.
+pub fn database_url(text: &str) -> Result<SecretString, &'static str> {
     let known = ["sqlite://", "postgres://", "postgresql://"];
     if !known.iter().any(|scheme| text.starts_with(scheme)) {
         return Err("expected sqlite://PATH or postgres://...");

@@ -233,6 +233,10 @@ pub async fn revoke(
             Ok::<_, Problem>((revoked, live))
         })
         .await?;
+    if revoked.newly {
+        // The one record of it that outlives a database restored from an older backup.
+        tracing::info!(key.id = %id, suffix = %revoked.view.key.suffix, "a key is revoked");
+    }
     context.registry.remember_revoked(revoked.hash, id);
     if !ending.is_empty() {
         context.registry.end_calls(ending, EndReason::KeyRevoked);

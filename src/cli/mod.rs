@@ -4,6 +4,7 @@
 //! complaints to standard error, and a key to neither, not even one that was typed in the wrong
 //! place.
 
+pub mod backup;
 pub mod call;
 pub mod demo;
 mod environment;
@@ -55,6 +56,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// A phone for the terminal: places a call and prints what happens.
     Call(call::CallArgs),
+    /// Copies an embedded database into one whole file, while a server uses it.
+    Backup(backup::BackupArgs),
     /// Finds anything shaped like a key in files, and says which key it is.
     ScanLogs(scan_logs::ScanArgs),
 }
@@ -64,7 +67,7 @@ impl Command {
     fn log_filter(&self) -> &'static str {
         match self {
             Self::Serve(_) => "info",
-            Self::Demo(_) | Self::Call(_) | Self::ScanLogs(_) => "warn",
+            Self::Demo(_) | Self::Call(_) | Self::Backup(_) | Self::ScanLogs(_) => "warn",
         }
     }
 }
@@ -93,6 +96,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => system.block_on(serve::run(*args)),
         Command::Demo(args) => system.block_on(demo::run(args)),
         Command::Call(args) => system.block_on(call::run(args)),
+        Command::Backup(args) => system.block_on(backup::run(args)),
         Command::ScanLogs(args) => system.block_on(scan_logs::run(args)),
     }
 }

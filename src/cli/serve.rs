@@ -36,6 +36,7 @@ pub async fn run(settings: ServeArgs) -> ExitCode {
     }
     stop_signal().await;
     tracing::info!("draining: no new calls");
+    let store = running.store();
     let settled = tokio::select! {
         settled = running.stop() => settled,
         () = stop_signal() => {
@@ -43,6 +44,8 @@ pub async fn run(settings: ServeArgs) -> ExitCode {
             false
         }
     };
+    // Also where the second signal has cut short what closes it.
+    store.close().await;
     if settled {
         tracing::info!("stopped");
         ExitCode::SUCCESS

@@ -13,9 +13,11 @@ pub mod accounts;
 pub mod agents;
 pub mod audit;
 pub mod calls;
+mod backup;
 mod column;
 mod conn;
 mod error;
+mod file;
 pub mod keys;
 pub mod ledger;
 mod lock;
@@ -35,6 +37,7 @@ mod write;
 
 use std::{sync::Arc, time::Duration};
 
+pub use backup::{BackupError, back_up};
 pub use conn::{Backend, Conn};
 pub use error::{Cause, StoreError};
 pub use page::Page;
@@ -52,7 +55,7 @@ pub struct Store {
 }
 
 struct Inner {
-    backend: Backend,
+    connector: Connector,
     readers: read::Readers,
     peek: peek::Peek,
     writers: write::Writers,
@@ -72,14 +75,37 @@ impl Store {
         migrate::run(&mut first)?;
         let readers = read::Readers::new(connector.clone())?;
         let peek = peek::Peek::new(connector.clone());
-        let backend = connector.backend();
-        let writers = write::Writers::start(connector, first)?;
-        Ok(Self { inner: Arc::new(Inner { backend, readers, peek, writers }) })
+        let writers = write::Writers::start(connector.clone(), first)?;
+        Ok(Self { inner: Arc::new(Inner { connector, readers, peek, writers }) })
     }
 
     /// Which database this is.
     pub fn backend(&self) -> Backend {
-        self.inner.backend
+        self.inner.connector.backend()
+    }
+
+    /// Whether the database is where it was when it was opened. An embedded one whose file was moved
+    /// or replaced takes no transaction any more.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], with what happened to the file.
+    pub fn is_in_place(&self) -> Result<(), StoreError> {
+        self.inner.connector.is_in_place()
+    }
+
+    /// Finishes what is being written and closes all connections: an embedded database is one whole
+    /// file afterwards, unless another process uses it. Whatever is asked of the store from now on is
+    /// [`StoreError::Unavailable`]. Gives up waiting after five seconds.
+    pub async fn close(&self) {
+        let inner = Arc::clone(&self.inner);
+        let closing = tokio::task::spawn_blocking(move || {
+            inner.readers.close();
+            inner.peek.close();
+            inner.writers.close();
+        });
+        if !matches!(tokio::time::timeout(PATIENCE, closing).await, Ok(Ok(()))) {
+            tracing::warn!("the database's connections could not be closed in time");
+        }
     }
 
     /// Whether it is certain, at once and without waiting, that no key has this hash. `false` says

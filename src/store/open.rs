@@ -4,13 +4,13 @@
 //! it is never printed, and neither is anything that the client library says about a url that it could
 //! not take apart, since that may hold a piece of it.
 
-use std::{fs::OpenOptions, io::ErrorKind, path::Path};
+use std::sync::Arc;
 
 use diesel::{
     Connection as _, ConnectionError, PgConnection, SqliteConnection, connection::SimpleConnection,
 };
 
-use super::{Backend, Conn, StoreError};
+use super::{Backend, Conn, StoreError, file::DatabaseFile};
 
 /// WAL and FULL: a commit is on the disk before it is answered, and readers never wait for a writer.
 const SQLITE_SET_UP: &str = "PRAGMA busy_timeout = 3000; PRAGMA journal_mode = WAL; \
@@ -47,6 +47,8 @@ pub(super) struct Connector {
     backend: Backend,
     /// A path or a url with a password perhaps: the reason why this has no `Debug`.
     target: String,
+    /// The embedded database's file.
+    file: Option<Arc<DatabaseFile>>,
 }
 
 impl Connector {
@@ -56,7 +58,8 @@ impl Connector {
             if path.is_empty() || path.starts_with(':') || path.starts_with("file:") {
                 return Err(StoreError::failed("sqlite:// needs the path of a file"));
             }
-            return Ok(Self { backend: Backend::Sqlite, target: path.to_owned() });
+            let file = Some(Arc::new(DatabaseFile::new(path)));
+            return Ok(Self { backend: Backend::Sqlite, target: path.to_owned(), file });
         }
         let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
         let Some(rest) = rest else {
@@ -80,11 +83,17 @@ impl Connector {
                 target.push_str(&format!("{separator}{name}={value}"));
             }
         }
-        Ok(Self { backend: Backend::Postgres, target })
+        Ok(Self { backend: Backend::Postgres, target, file: None })
     }
 
     pub(super) fn backend(&self) -> Backend {
         self.backend
+    }
+
+    /// Whether the database is still where it was opened: an embedded one's file can be moved or
+    /// replaced, and what is written into it then is lost. Costs one look at the file system.
+    pub(super) fn is_in_place(&self) -> Result<(), StoreError> {
+        self.file.as_ref().map_or(Ok(()), |file| file.check())
     }
 
     /// A connection for `Store::write`.
@@ -108,12 +117,12 @@ impl Connector {
     }
 
     fn connect_sqlite(&self) -> Result<SqliteConnection, StoreError> {
-        let path = Path::new(&self.target);
-        make_private(path).map_err(|error| {
-            StoreError::failed(format!("cannot open {}: {error}", path.display()))
-        })?;
+        if let Some(file) = &self.file {
+            file.find()?;
+        }
         let mut conn =
             SqliteConnection::establish(&self.target).map_err(StoreError::unavailable)?;
+        self.is_in_place()?;
         conn.batch_execute(SQLITE_SET_UP)?;
         Ok(conn)
     }
@@ -142,19 +151,6 @@ fn said(error: &ConnectionError) -> StoreError {
             StoreError::unavailable("the database's host name is not known")
         }
         _ => StoreError::unavailable("the postgres:// url is not one that libpq understands"),
-    }
-}
-
-/// Makes the file before SQLite does, so that nobody else can ever read it; SQLite gives its `-wal`
-/// and `-shm` the same permissions.
-fn make_private(path: &Path) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
     }
 }
 

@@ -5,7 +5,10 @@
 //! no for certain or says nothing, and whoever hears nothing asks in the usual way. It never waits: a
 //! database that is busy, broken or on another machine is not looked into.
 
-use std::cell::RefCell;
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use diesel::SqliteConnection;
 use thread_local::ThreadLocal;
@@ -16,12 +19,22 @@ use crate::key::KeyHash;
 /// A connection for each thread that has looked.
 pub(super) struct Peek {
     connector: Connector,
-    connections: ThreadLocal<RefCell<Option<SqliteConnection>>>,
+    /// Each is its thread's own; the lock is for [`Peek::close`], and nobody waits for it.
+    connections: ThreadLocal<Mutex<Option<SqliteConnection>>>,
+    closed: AtomicBool,
 }
 
 impl Peek {
     pub(super) fn new(connector: Connector) -> Self {
-        Self { connector, connections: ThreadLocal::new() }
+        Self { connector, connections: ThreadLocal::new(), closed: AtomicBool::new(false) }
+    }
+
+    /// Closes all connections; from now on nothing is certain.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        for kept in self.connections.iter() {
+            *kept.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
     }
 
     /// Whether it is certain that no key has this hash.
@@ -29,7 +42,11 @@ impl Peek {
         if self.connector.backend() != Backend::Sqlite {
             return false;
         }
-        let mut kept = self.connections.get_or_default().borrow_mut();
+        let kept = self.connections.get_or_default();
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.closed.load(Ordering::SeqCst) {
+            return false;
+        }
         let exists = self.connected(&mut kept).and_then(|conn| keys::exists(conn, hash));
         if exists.is_err() {
             // Whatever it is, the usual way finds it out and says so.

@@ -6,6 +6,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -21,7 +22,8 @@ const WAIT_FOR_CONNECTION: Duration = Duration::from_secs(2);
 const FRESH: Duration = Duration::from_secs(1);
 
 pub(super) struct Readers {
-    pool: Pool<Connector>,
+    /// `None` once it is closed. The connections end when the last read gives its own back.
+    pool: Mutex<Option<Pool<Connector>>>,
     permits: Semaphore,
 }
 
@@ -66,7 +68,13 @@ impl Readers {
             .error_handler(Box::new(NopErrorHandler))
             .build(connector)
             .map_err(StoreError::unavailable)?;
-        Ok(Self { pool, permits: Semaphore::new(size as usize) })
+        Ok(Self { pool: Mutex::new(Some(pool)), permits: Semaphore::new(size as usize) })
+    }
+
+    /// Closes all connections; those that are read from, as soon as they no longer are.
+    pub(super) fn close(&self) {
+        self.permits.close();
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     pub(super) async fn run<T, E>(
@@ -77,8 +85,10 @@ impl Readers {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
-        let pool = self.pool.clone();
+        let closed = || StoreError::unavailable("the store is closed");
+        let _permit = self.permits.acquire().await.map_err(|_| closed())?;
+        let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let pool = pool.ok_or_else(closed)?;
         let span = Span::current();
         let job = move || {
             let _inside = span.entered();

@@ -15,7 +15,7 @@ use std::{
 use tokio::sync::oneshot;
 use tracing::Span;
 
-use super::{Backend, Conn, StoreError, open::Connector};
+use super::{Backend, Conn, StoreError, file, open::Connector};
 
 /// How many transactions share a commit at most: it bounds how long the first waits for the last.
 const BATCH: usize = 64;
@@ -82,6 +82,7 @@ where
 /// The handle: queues work. Dropping it lets the writers finish what is queued and end.
 pub(super) struct Writers {
     queue: Arc<Queue>,
+    threads: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
 impl Writers {
@@ -92,22 +93,35 @@ impl Writers {
             Backend::Postgres => (POSTGRES_WRITERS, 1),
         };
         let queue = Arc::new(Queue::default());
-        let writers = Self { queue: Arc::clone(&queue) };
+        let writers = Self { queue: Arc::clone(&queue), threads: Mutex::default() };
         let mut first = Some(first);
         for _ in 0..count {
             let mut writer =
                 Writer { connector: connector.clone(), conn: first.take(), batch: Vec::new() };
             let queue = Arc::clone(&queue);
-            thread::Builder::new()
+            let thread = thread::Builder::new()
                 .name("store-writer".to_owned())
                 .spawn(move || {
                     while queue.take(batch, &mut writer.batch) {
                         writer.run_batch();
                     }
+                    writer.leave();
                 })
                 .map_err(StoreError::unavailable)?;
+            writers.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         }
         Ok(writers)
+    }
+
+    /// Lets the writers finish what is queued, and waits until their connections are closed.
+    pub(super) fn close(&self) {
+        self.queue.close();
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // A writer that panicked has closed its connection too.
+            let _ = thread.join();
+        }
     }
 
     pub(super) async fn run<T, E>(
@@ -157,8 +171,14 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Queues work; dropped, and with it its answer, when the writers have been told to end.
     fn put(&self, job: Box<dyn Job>) {
-        self.lock().jobs.push_back(job);
+        let mut waiting = self.lock();
+        if waiting.closed {
+            return;
+        }
+        waiting.jobs.push_back(job);
+        drop(waiting);
         self.changed.notify_one();
     }
 
@@ -205,9 +225,27 @@ impl Writer {
         }
     }
 
+    /// The last act: whoever copies the database's file from now on copies all of it.
+    fn leave(&mut self) {
+        if self.connector.backend() != Backend::Sqlite {
+            return;
+        }
+        let Some(Conn::Sqlite(mut conn)) =
+            self.conn.take().or_else(|| self.connector.writer().ok())
+        else {
+            return;
+        };
+        match file::fold_log(&mut conn) {
+            Ok(true) => {}
+            Ok(false) => tracing::info!("another process uses the database: its log stays"),
+            Err(error) => tracing::warn!(%error, "the database's log could not be emptied"),
+        }
+    }
+
     /// Runs the batch in one transaction; an error means that nothing of it was kept, or that
     /// nobody can tell.
     fn transaction(&mut self) -> Result<(), StoreError> {
+        self.connector.is_in_place()?;
         let mut conn = self.begin()?;
         let alone = self.batch.len() == 1;
         let mut keep = false;

@@ -8,6 +8,7 @@ mod openid;
 
 mod canary;
 mod command_line;
+mod data;
 mod death;
 mod set_up;
 mod tls;

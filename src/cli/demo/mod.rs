@@ -165,10 +165,14 @@ fn invite(paint: Paint, base: &str, token: &SecretString, setup: Option<&str>) -
 
 /// Stops the server, without further patience if the user insists.
 async fn stop(running: Running, interrupts: &mut Interrupts) -> bool {
-    tokio::select! {
+    let store = running.store();
+    let settled = tokio::select! {
         settled = running.stop() => settled,
         () = interrupts.next() => false,
-    }
+    };
+    // What is kept is one whole file, however impatient the user was.
+    store.close().await;
+    settled
 }
 
 fn leave(directory: TempDir, exit: bool, paint: Paint) -> io::Result<()> {

@@ -49,6 +49,13 @@ impl Book {
         self.store.is_some()
     }
 
+    /// Closes the database.
+    pub async fn close(&self) {
+        if let Some(store) = &self.store {
+            store.close().await;
+        }
+    }
+
     pub async fn look_up(&mut self, hash: KeyHash) -> Standing {
         if let Some(standing) = self.remembered.get(&hash) {
             return *standing;

@@ -65,8 +65,9 @@ pub async fn run(args: ScanArgs) -> ExitCode {
     let scanning = tokio::task::spawn_blocking(move || {
         args.files.iter().enumerate().try_for_each(|(n, file)| scan(n, file, &tell))
     });
+    let mut printed = Ok(());
     while let Some(one) = news.recv().await {
-        let printed = match one {
+        printed = match one {
             News::Seen(sighting) => report.seen(&sighting).await,
             News::Unreadable(file, error) => {
                 report.unreadable(file, &error);
@@ -75,11 +76,13 @@ pub async fn run(args: ScanArgs) -> ExitCode {
         };
         if printed.is_err() {
             // Nobody reads on; without a reader of its news, the scan ends too.
-            return ExitCode::FAILURE;
+            drop(news);
+            break;
         }
     }
     let complete = scanning.await.is_ok();
-    let printed = report.summary().is_ok();
+    let printed = printed.is_ok() && report.summary().is_ok();
+    report.close().await;
     if complete && printed && report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

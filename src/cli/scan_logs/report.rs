@@ -133,6 +133,11 @@ impl Report {
         Ok(())
     }
 
+    /// Closes the database in which keys were looked up.
+    pub async fn close(&self) {
+        self.book.close().await;
+    }
+
     /// Whether all files could be read, and no key was in them.
     pub fn is_clean(&self) -> bool {
         self.places.is_empty() && self.unreadable == 0
