@@ -7,6 +7,7 @@
 use std::{
     io,
     net::SocketAddr,
+    os::unix::fs::MetadataExt as _,
     path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -282,6 +283,7 @@ fn tls(settings: &ServeArgs) -> Result<Option<rustls::ServerConfig>, StartError>
     let (Some(cert), Some(key)) = (&settings.tls_cert, &settings.tls_key) else { return Ok(None) };
     let chain =
         chain(cert).map_err(|cause| StartError::Tls { variable: "UPVOOT_TLS_CERT", cause })?;
+    warn_of_readers(key);
     let key_error = |cause: String| StartError::Tls { variable: "UPVOOT_TLS_KEY", cause };
     let key = PrivateKeyDer::from_pem_file(key).map_err(|error| key_error(error.to_string()))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -293,6 +295,15 @@ fn tls(settings: &ServeArgs) -> Result<Option<rustls::ServerConfig>, StartError>
         .map_err(|error| key_error(error.to_string()))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Some(config))
+}
+
+/// A key that every user of the machine may read is used all the same: the file is not ours to change.
+/// A group may read it, as a service's key often is its group's.
+fn warn_of_readers(key: &Path) {
+    const READ_BY_ALL: u32 = 0o004;
+    if std::fs::metadata(key).is_ok_and(|file| file.mode() & READ_BY_ALL != 0) {
+        tracing::warn!(file = %key.display(), "UPVOOT_TLS_KEY: every user of this machine may read it");
+    }
 }
 
 fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -38,6 +38,7 @@ async fn a_call_over_wss_is_admitted_and_one_without_trust_is_not_made() {
     let mut server = Server::process(&url, &tls).await;
     let port = server.address().port();
     assert!(server.process_mut().log().contains("https://"), "the public address says so");
+    assert!(!server.process_mut().log().contains("may read"), "openssl makes private keys");
     let call = |trust: Option<String>| {
         let url = format!("wss://localhost:{port}/voice/{}", key.key);
         let run = move || {
@@ -61,6 +62,21 @@ async fn a_call_over_wss_is_admitted_and_one_without_trust_is_not_made() {
         String::from_utf8_lossy(&trusted.stderr)
     );
     assert!(text.contains("Hi."), "{text}");
+    server.process_mut().signal_to_stop();
+    assert_eq!(server.process_mut().exited().await, Some(0));
+}
+
+#[actix_web::test]
+async fn a_key_that_everybody_may_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = certificate(dir.path());
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let (url, _database) = Database::Sqlite.empty();
+    let mut server =
+        Server::process(&url, &[("UPVOOT_TLS_CERT", &*cert), ("UPVOOT_TLS_KEY", &*key)]).await;
+    let log = server.process_mut().log();
+    assert!(log.contains("UPVOOT_TLS_KEY") && log.contains("may read"), "{log}");
     server.process_mut().signal_to_stop();
     assert_eq!(server.process_mut().exited().await, Some(0));
 }
