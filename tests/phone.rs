@@ -167,7 +167,8 @@ async fn a_call_is_held_at_real_time_and_comes_back_whole() {
 
 #[tokio::test]
 async fn a_refusal_has_a_status_and_a_code() {
-    let refused = |code: Option<&str>| Refusal { status: 403, code: code.map(str::to_owned) };
+    let refused =
+        |code: Option<&str>| Refusal { status: 403, code: code.map(str::to_owned), detail: None };
     for (pieces, code) in [
         (
             &[
@@ -190,10 +191,27 @@ async fn a_refusal_has_a_status_and_a_code() {
 }
 
 #[tokio::test]
-async fn whoever_is_no_voice_server_is_named_so() {
+async fn a_refusal_is_shown_with_its_sentence_and_a_hint_where_the_path_is_wrong() {
+    let answer = answers(&[
+        "HTTP/1.1 402 Payment Required\r\n\r\n",
+        r#"{"code":"insufficient_points","detail":"No points are left.\nReally."}"#,
+    ]);
+    let shown = no_call(&answer.await).await.to_string();
+    assert_eq!(shown, "refused: 402 insufficient_points: No points are left.\u{fffd}Really.");
+    let answer = answers(&["HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"]);
+    let shown = no_call(&answer.await).await.to_string();
+    assert!(shown.contains("/voice/KEY"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_something_else_is_named_so() {
+    const TLS_ALERT: &str = "\u{15}\u{3}\u{3}\0\u{2}\u{2}(";
+    for no_http in [&["SSH-2.0-OpenSSH_9.7\r\n"], &[TLS_ALERT]] {
+        let error = no_call(&answers(no_http).await).await;
+        assert!(matches!(error, NoCall::MaybeTls), "{error:?}");
+    }
     for pieces in [
-        &["SSH-2.0-OpenSSH_9.7\r\n"][..],
-        &[],
+        &[][..],
         &["HTTP/1.1 101 Switching Protocols\r\n"],
         &["HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
            Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"],
@@ -204,14 +222,14 @@ async fn whoever_is_no_voice_server_is_named_so() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_unreachable() {
+async fn an_empty_port_is_unreachable_and_one_without_tls_is_named_so() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let address = format!("ws://127.0.0.1:{port}/voice/{KEY}").parse().unwrap();
     assert!(matches!(no_call(&address).await, NoCall::Unreachable(_)));
     let (secure, _) = server(|mut stream| async move {
-        // Not a TLS server: whatever it is told, it answers in plain text.
+        // Not a TLS server: it answers everything in plain text.
         stream.read_exact(&mut [0; 1]).await.unwrap();
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
     })
@@ -219,7 +237,7 @@ async fn nobody_there_is_unreachable() {
     let plain = format!("{secure}");
     let port = plain.rsplit(':').next().unwrap().trim_end_matches("/…");
     let address = format!("wss://127.0.0.1:{port}/voice/{KEY}").parse().unwrap();
-    assert!(matches!(no_call(&address).await, NoCall::Insecure(_)));
+    assert!(matches!(no_call(&address).await, NoCall::NoTls));
 }
 
 #[tokio::test]

@@ -43,6 +43,9 @@ pub enum BadAnswer {
     /// The connection broke.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// It is not HTTP at all.
+    #[error("the answer is not HTTP")]
+    NoHttp,
     /// It is not the answer of a WebSocket server; says in which way.
     #[error("{0}")]
     Nonsense(&'static str),
@@ -87,7 +90,7 @@ impl Answer {
     fn parse(bytes: &[u8]) -> Result<Option<Self>, BadAnswer> {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut response = httparse::Response::new(&mut headers);
-        let parsed = response.parse(bytes).map_err(|_| BadAnswer::Nonsense("no HTTP"))?;
+        let parsed = response.parse(bytes).map_err(|_| BadAnswer::NoHttp)?;
         let httparse::Status::Complete(head) = parsed else {
             return Ok(None);
         };

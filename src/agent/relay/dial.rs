@@ -159,8 +159,8 @@ fn request(target: &Target, nonce: &str) -> Result<Zeroizing<String>, Gone> {
 fn no_answer(bad: BadAnswer) -> Gone {
     match bad {
         BadAnswer::Io(error) => failed(Gone::Unreachable, &error),
-        BadAnswer::Nonsense(what) => {
-            tracing::debug!(what, "a bot did not answer as a WebSocket server does");
+        bad @ (BadAnswer::NoHttp | BadAnswer::Nonsense(_)) => {
+            tracing::debug!(%bad, "a bot did not answer as a WebSocket server does");
             Gone::Protocol
         }
     }

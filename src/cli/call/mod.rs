@@ -92,9 +92,8 @@ pub async fn run(args: CallArgs) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(Failure::NoCall(NoCall::Refused(refusal))) => {
-            let code = refusal.code.as_deref().unwrap_or("(no code)");
             // A closed standard output changes nothing about the refusal.
-            let _ = print(format_args!("refused: {} {code}", refusal.status));
+            let _ = print(refusal);
             ExitCode::from(REFUSED)
         }
         Err(error) => {

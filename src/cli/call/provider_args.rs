@@ -11,7 +11,7 @@ use crate::{audio::format::Encoding, dialect::Name};
 /// The arguments of `upvoot call` about providers.
 #[derive(Debug, Args)]
 pub struct ProviderArgs {
-    /// Whose wire format to speak: UpVoot's own, or a telephony provider's.
+    /// Wire format: UpVoot's own, or a telephony provider's.
     #[arg(long, value_name = "NAME", default_value = "native", value_parser = dialects())]
     dialect: Dialect,
 
@@ -23,7 +23,7 @@ pub struct ProviderArgs {
     #[arg(long, value_name = "HZ")]
     rate: Option<u32>,
 
-    /// Who calls. Providers that do not tell are taken to be set up to pass it on.
+    /// Caller's number. Where the provider does not send it, it is sent as a custom parameter.
     #[arg(long, value_name = "NUMBER", default_value = "+12025550101")]
     from: String,
 
@@ -55,10 +55,16 @@ enum Codec {
     L16,
 }
 
-/// The provider does not offer that codec or rate.
+/// The dialect does not offer that codec or rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{} does not offer that codec (--codec) at that rate (--rate)", .0.as_str())]
-pub struct NotOffered(Provider);
+pub enum NotOffered {
+    /// UpVoot's own has no choice.
+    #[error("the native dialect is always 16 kHz PCM: --codec and --rate need a --dialect")]
+    Native,
+    /// The provider has others.
+    #[error("{} does not offer that codec (--codec) at that rate (--rate)", .0.as_str())]
+    Provider(Provider),
+}
 
 fn dialects() -> impl TypedValueParser<Value = Dialect> {
     let native = Name::Native.as_str();
@@ -87,14 +93,15 @@ impl ProviderArgs {
     /// nothing to choose.
     pub fn setup(&self) -> Result<Option<Setup>, NotOffered> {
         let Dialect(Some(provider)) = self.dialect else {
-            return Ok(None);
+            let chosen = self.codec.is_some() || self.rate.is_some();
+            return if chosen { Err(NotOffered::Native) } else { Ok(None) };
         };
         let encoding = self.codec.map(|codec| match codec {
             Codec::Mulaw => Encoding::Mulaw,
             Codec::Alaw => Encoding::Alaw,
             Codec::L16 => Encoding::Pcm16,
         });
-        let format = provider.format(encoding, self.rate).ok_or(NotOffered(provider))?;
+        let format = provider.format(encoding, self.rate).ok_or(NotOffered::Provider(provider))?;
         Ok(Some(Setup {
             format,
             params: self.params.clone(),
@@ -131,6 +138,8 @@ mod tests {
         assert_eq!(telnyx.format, Format::PCMA);
         let vonage = setup(&["--dialect", "vonage", "--rate", "24000"]).unwrap().unwrap();
         assert_eq!(Some(vonage.format), Format::pcm(24_000));
+        assert_eq!(setup(&["--codec", "mulaw"]).unwrap_err(), NotOffered::Native);
+        assert_eq!(setup(&["--rate", "8000"]).unwrap_err(), NotOffered::Native);
         let wrong = setup(&["--dialect", "twilio", "--codec", "l16"]).unwrap_err();
         assert!(wrong.to_string().starts_with("twilio does not offer"), "{wrong}");
     }

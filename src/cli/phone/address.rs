@@ -18,25 +18,69 @@ pub struct Address {
     pub(super) path: Zeroizing<String>,
 }
 
-/// The text is not a WebSocket address. It does not say what the text was.
+/// Why a text is not the address of a call. It never repeats the text, which may hold a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an address of the form ws://HOST/voice/KEY or wss://HOST/voice/KEY")]
-pub struct BadAddress;
+pub enum BadAddress {
+    /// A key and nothing else.
+    #[error("this is a key without an address: use ws://HOST/voice/KEY")]
+    KeyAlone,
+    /// The path ends in the id of a key.
+    #[error("this address ends in the id of a key (key_...): the key itself begins with sk_live_")]
+    KeyId,
+    /// It begins with `http://` or `https://`.
+    #[error("a call is no web page: use {instead}:// in place of {given}://")]
+    Web {
+        /// What it begins with.
+        given: &'static str,
+        /// What it should begin with.
+        instead: &'static str,
+    },
+    /// No scheme.
+    #[error("the scheme is missing: begin with ws:// or wss://")]
+    NoScheme,
+    /// A space or a line break within it.
+    #[error("there is white space within the address")]
+    WhiteSpace,
+    /// Anything else.
+    #[error("not an address of the form ws://HOST/voice/KEY or wss://HOST/voice/KEY")]
+    Other,
+}
+
+impl BadAddress {
+    /// What is wrong with a text that is no address.
+    fn of(text: &str) -> Self {
+        match text.split_once("://") {
+            _ if text.contains(char::is_whitespace) => Self::WhiteSpace,
+            None if text.starts_with("sk_live_") => Self::KeyAlone,
+            None if text.contains('.') || text.contains(':') || text.contains('/') => {
+                Self::NoScheme
+            }
+            Some(("http", _)) => Self::Web { given: "http", instead: "ws" },
+            Some(("https", _)) => Self::Web { given: "https", instead: "wss" },
+            _ => Self::Other,
+        }
+    }
+}
 
 impl FromStr for Address {
     type Err = BadAddress;
 
     fn from_str(text: &str) -> Result<Self, BadAddress> {
-        let uri: Uri = text.parse().map_err(|_| BadAddress)?;
+        // What is copied from a screen or a file often ends in a line break.
+        let text = text.trim();
+        let uri: Uri = text.parse().map_err(|_| BadAddress::of(text))?;
         let secure = match uri.scheme_str() {
             Some("ws") => false,
             Some("wss") => true,
-            _ => return Err(BadAddress),
+            _ => return Err(BadAddress::of(text)),
         };
-        let authority = uri.authority().ok_or(BadAddress)?;
+        let authority = uri.authority().ok_or(BadAddress::Other)?;
         // A name and password before the host would be sent nowhere; better say so than drop them.
         if authority.as_str().contains('@') || authority.host().is_empty() {
-            return Err(BadAddress);
+            return Err(BadAddress::Other);
+        }
+        if uri.path().rsplit('/').next().is_some_and(|last| last.starts_with("key_")) {
+            return Err(BadAddress::KeyId);
         }
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         Ok(Self {
@@ -81,6 +125,22 @@ mod tests {
         let local: Address = "ws://[::1]:8080".parse().unwrap();
         assert_eq!((local.host.as_str(), local.port, local.path.as_str()), ("::1", 8080, "/"));
         assert_eq!(local.authority, "[::1]:8080");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, wrong) in [
+            (KEY, BadAddress::KeyAlone),
+            ("ws://localhost:8080/voice/key_0123", BadAddress::KeyId),
+            ("http://localhost:8080/voice/x", BadAddress::Web { given: "http", instead: "ws" }),
+            ("https://localhost/voice/x", BadAddress::Web { given: "https", instead: "wss" }),
+            ("localhost:8080/voice/x", BadAddress::NoScheme),
+            ("ws://localhost/voice/a b", BadAddress::WhiteSpace),
+            ("ws://", BadAddress::Other),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap_err(), wrong, "{text}");
+        }
+        assert!(format!(" ws://localhost/voice/{KEY}\r\n").parse::<Address>().is_ok());
     }
 
     #[test]

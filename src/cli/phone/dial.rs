@@ -4,7 +4,7 @@
 //! and key, at trace level, and it drops the body of a refusal, in which the code stands.
 
 use std::{
-    fmt::Write,
+    fmt::{self, Write},
     io,
     time::{Duration, Instant},
 };
@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 use super::{Address, Carrier, Line, native::Native, side::Side};
 use crate::{
     agent::ws::{self, Answer, BadAnswer, LONGEST, SUBPROTOCOL, Wire},
+    cli::paint::tame,
     trust::client_tls,
 };
 
@@ -38,20 +39,43 @@ pub struct Refusal {
     pub status: u16,
     /// The `code` of the body, if it has one.
     pub code: Option<String>,
+    /// The `detail` of the body, if it has one: a sentence.
+    pub detail: Option<String>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "refused: {} {}", self.status, self.code.as_deref().unwrap_or("(no code)"))?;
+        if let Some(detail) = &self.detail {
+            write!(f, ": {detail}")?;
+        }
+        if self.status == 404 {
+            f.write_str(" (the path of a call is /voice/KEY)")?;
+        }
+        Ok(())
+    }
 }
 
 /// Why there is no call. It holds nothing of the address but its host.
 #[derive(Debug, thiserror::Error)]
 pub enum NoCall {
     /// The server said no.
-    #[error("refused: {} {}", .0.status, .0.code.as_deref().unwrap_or("(no code)"))]
+    #[error("{0}")]
     Refused(Refusal),
-    /// Nobody can be reached there.
+    /// Nothing answers there.
     #[error("cannot connect: {0}")]
     Unreachable(#[source] io::Error),
     /// The server's certificate is not in order, or there is no TLS there.
     #[error("no secure connection: {0}")]
     Insecure(#[source] io::Error),
+    /// There is no TLS there.
+    #[error("the server does not speak TLS at this port: use ws:// in place of wss://")]
+    NoTls,
+    /// What answers is not HTTP, on a connection without TLS.
+    #[error(
+        "the answer is not HTTP: if the server speaks TLS at this port, use wss:// in place of ws://"
+    )]
+    MaybeTls,
     /// It took too long.
     #[error("no answer within {} seconds", PATIENCE.as_secs())]
     NoAnswer,
@@ -64,6 +88,7 @@ impl From<BadAnswer> for NoCall {
     fn from(bad: BadAnswer) -> Self {
         match bad {
             BadAnswer::Io(error) => Self::Unreachable(error),
+            BadAnswer::NoHttp => Self::NoVoiceServer("the answer is not HTTP"),
             BadAnswer::Nonsense(what) => Self::NoVoiceServer(what),
         }
     }
@@ -117,7 +142,16 @@ async fn connect(address: &Address) -> Result<Box<dyn Wire>, NoCall> {
     let name = ServerName::try_from(address.host.clone())
         .map_err(|error| NoCall::Insecure(io::Error::other(error)))?;
     let secured = TlsConnector::from(client_tls()).connect(name, stream).await;
-    Ok(Box::new(secured.map_err(NoCall::Insecure)?))
+    Ok(Box::new(secured.map_err(insecure)?))
+}
+
+/// Why there is no TLS. What is not a TLS message at all comes from a server that does not speak it.
+fn insecure(error: io::Error) -> NoCall {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    match cause {
+        Some(rustls::Error::InvalidMessage(_)) => NoCall::NoTls,
+        _ => NoCall::Insecure(error),
+    }
 }
 
 async fn upgrade(
@@ -131,10 +165,13 @@ async fn upgrade(
     let _ = wire.write_all(request.as_bytes()).await;
     let _ = wire.flush().await;
 
-    let answer = Answer::read(&mut wire).await?;
+    let answer = Answer::read(&mut wire).await.map_err(|bad| match bad {
+        BadAnswer::NoHttp if !address.secure => NoCall::MaybeTls,
+        bad => bad.into(),
+    })?;
     if answer.status != 101 {
-        let code = problem_code(&mut wire, &answer).await;
-        return Err(NoCall::Refused(Refusal { status: answer.status, code }));
+        let (code, detail) = problem(&mut wire, &answer).await;
+        return Err(NoCall::Refused(Refusal { status: answer.status, code, detail }));
     }
     answer.agrees(&nonce, offer.subprotocol.as_deref())?;
     if offer.insists && answer.subprotocol.is_none() {
@@ -171,11 +208,12 @@ fn request(address: &Address, offer: &Offer, nonce: &str) -> Zeroizing<String> {
     request
 }
 
-/// The `code` of a problem document. A body that is late, long or something else has none.
-async fn problem_code(wire: &mut Box<dyn Wire>, answer: &Answer) -> Option<String> {
-    #[derive(Deserialize)]
+/// `code` and `detail` of a problem document. A body that is late, long or something else has none.
+async fn problem(wire: &mut Box<dyn Wire>, answer: &Answer) -> (Option<String>, Option<String>) {
+    #[derive(Default, Deserialize)]
     struct Problem {
-        code: String,
+        code: Option<String>,
+        detail: Option<String>,
     }
     let mut body = answer.tail.clone();
     let wanted = answer.length.unwrap_or(LONGEST).min(LONGEST);
@@ -184,9 +222,11 @@ async fn problem_code(wire: &mut Box<dyn Wire>, answer: &Answer) -> Option<Strin
     tokio::pin!(rest);
     // What arrived before an error or the time limit may be the whole of it.
     let _ = timeout(Duration::from_secs(3), rest.read_to_end(&mut body)).await;
-    let problem: Problem = serde_json::from_slice(&body).ok()?;
-    // It is going to be printed.
-    let tame = problem.code.len() <= 64
-        && problem.code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    tame.then_some(problem.code)
+    let problem: Problem = serde_json::from_slice(&body).unwrap_or_default();
+    // Both are going to be printed.
+    let code = problem.code.filter(|code| {
+        let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        code.len() <= 64 && code.bytes().all(word)
+    });
+    (code, problem.detail.map(|detail| tame(&detail)))
 }
