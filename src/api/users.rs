@@ -229,13 +229,19 @@ pub async fn update(
             Ok(after)
         })
         .await?;
+    auth.rights_changed(id);
     Ok(ok(&View::from(user)))
 }
 
 /// Deletes a user and ends its sessions. What it did stays in the audit log.
 #[utoipa::path(delete, path = "/api/users/{id}", operation_id = "delete_user", tag = "users",
     responses((status = 204, description = "Deleted.")))]
-pub async fn delete(context: Data<Context>, who: Who, Id(id): Id<UserId>) -> Answer {
+pub async fn delete(
+    context: Data<Context>,
+    auth: Data<Auth>,
+    who: Who,
+    Id(id): Id<UserId>,
+) -> Answer {
     context
         .store
         .write(move |conn| {
@@ -249,6 +255,7 @@ pub async fn delete(context: Data<Context>, who: Who, Id(id): Id<UserId>) -> Ans
             Ok(())
         })
         .await?;
+    auth.rights_changed(id);
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -18,11 +18,12 @@ use std::{net::IpAddr, time::Duration};
 
 use actix_web::HttpRequest;
 use secrecy::SecretString;
+use tokio::sync::broadcast;
 
 pub use door::{door, encoded, page_user, principal, safe_next};
 pub use principal::{Action, Principal, User};
 pub use session::{
-    COOKIE, SignedIn, change_password, is_signed_in, sign_in, sign_out, sign_out_everywhere,
+    COOKIE, SignedIn, change_password, sign_in, sign_out, sign_out_everywhere, still,
 };
 pub use setup::{SetupLink, offer_setup, set_up, setup_is_open};
 pub use single_sign_on::{
@@ -33,6 +34,7 @@ use crate::{
     attempts::Attempts,
     client_addr::{Proxies, client_ip},
     clock::NodeClock,
+    id::UserId,
     key::looks_like_key,
     problem::{Code, Problem},
     store::Store,
@@ -87,7 +89,12 @@ pub struct Auth {
     by_address: Attempts<IpAddr>,
     /// By the SHA-256 of what was given as e-mail address, so that its length costs no memory.
     by_email: Attempts<[u8; 32]>,
+    /// The users whose rights or sessions this node has just changed.
+    changes: broadcast::Sender<UserId>,
 }
+
+/// Changes that one who follows them may fall behind before they learn only that there were some.
+const CHANGES_KEPT: usize = 256;
 
 impl Auth {
     /// With these settings, on this database.
@@ -99,7 +106,20 @@ impl Auth {
             settings,
             hasher: Hasher::new(),
             clock: NodeClock::start(),
+            changes: broadcast::Sender::new(CHANGES_KEPT),
         }
+    }
+
+    /// To be called when a change of what a user may do, or of their sessions, is committed and before
+    /// it is answered: what outlives a request, such as a stream, asks again what they may.
+    pub fn rights_changed(&self, user: UserId) {
+        // It fails when nothing follows the changes, which is as well.
+        let _ = self.changes.send(user);
+    }
+
+    /// The users whose rights this node changes from now on; see [`still`] for what they are now.
+    pub fn rights_changes(&self) -> broadcast::Receiver<UserId> {
+        self.changes.subscribe()
     }
 
     /// What people reach this server at.

@@ -81,6 +81,12 @@ impl User {
             }
     }
 
+    /// Whether this user may do and see the same as that one, be it the same user earlier.
+    pub fn has_rights_of(&self, other: &Self) -> bool {
+        let rights = |user: &Self| (user.account_id, user.role, user.is_operator);
+        rights(self) == rights(other)
+    }
+
     /// The account that is all this user sees; `None`: every account.
     pub fn account_scope(&self) -> Option<AccountId> {
         // The database lets nobody but an operator be without account; should one be, it sees nothing.

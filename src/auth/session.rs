@@ -129,18 +129,25 @@ pub async fn sign_out(auth: &Auth, request: &HttpRequest) -> Result<Cookie<'stat
     auth.same_origin(request)?;
     if let Some(hash) = presented(request) {
         let from = auth.client(request).to_string();
-        auth.store
+        let user = auth
+            .store
             .write(move |conn| {
-                if let Some(session) = sessions::find(conn, &hash)? {
+                let session = sessions::find(conn, &hash)?;
+                let user = session.as_ref().map(|session| session.user.id);
+                if let Some(session) = session {
                     let (user, now) = (session.user, wall_ms());
                     let actor = user.email.to_string();
                     let account = user.account_id;
                     let row = row(actor, "user.sign_out", user.id, account, &from, now);
                     audit::insert(conn, &row)?;
                 }
-                sessions::delete(conn, &hash)
+                sessions::delete(conn, &hash)?;
+                Ok::<_, StoreError>(user)
             })
             .await?;
+        if let Some(user) = user {
+            auth.rights_changed(user);
+        }
     }
     Ok(no_cookie(auth))
 }
@@ -156,7 +163,7 @@ pub async fn sign_out_everywhere(
 ) -> Result<Cookie<'static>, Problem> {
     auth.same_origin(request)?;
     let from = auth.client(request).to_string();
-    let user = user.clone();
+    let (user, changed) = (user.clone(), user.user_id);
     auth.store
         .write(move |conn| {
             sessions::delete_of_user(conn, user.user_id, None)?;
@@ -165,6 +172,7 @@ pub async fn sign_out_everywhere(
             audit::insert(conn, &row)
         })
         .await?;
+    auth.rights_changed(changed);
     Ok(no_cookie(auth))
 }
 
@@ -205,7 +213,9 @@ pub async fn change_password(
             let row = row(actor, "user.password", id, user.account_id, &from, wall_ms());
             Ok(audit::insert(conn, &row)?)
         })
-        .await
+        .await?;
+    auth.rights_changed(id);
+    Ok(())
 }
 
 /// The user of the request's session, if it has one that is not over.
@@ -231,15 +241,16 @@ pub(super) async fn find(auth: &Auth, request: &HttpRequest) -> Result<Option<Us
     Ok(Some(User::of(session.user, hash)))
 }
 
-/// Whether a user is still signed in with the session they had: for streams, which outlive their
-/// request. It does not count as using the session.
+/// The user of a session as they are now; `None` when it is over or they may sign in no more. For
+/// streams, which outlive their request. It does not count as using the session.
 ///
 /// # Errors
 /// 503 when the database cannot be asked.
-pub async fn is_signed_in(auth: &Auth, user: &User) -> Result<bool, Problem> {
+pub async fn still(auth: &Auth, user: &User) -> Result<Option<User>, Problem> {
     let hash = user.session;
     let session = auth.store.read(move |conn| sessions::find(conn, &hash)).await?;
-    Ok(session.is_some_and(|session| !is_over(auth, &session, wall_ms())))
+    let session = session.filter(|session| !is_over(auth, session, wall_ms()));
+    Ok(session.map(|session| User::of(session.user, hash)))
 }
 
 fn is_over(auth: &Auth, session: &sessions::Session, now: i64) -> bool {

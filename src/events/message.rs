@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::{
     call::event::TranscriptLine,
+    id::CallId,
     live::{Happening, News, State, Subject},
     store::calls::Ongoing,
 };
@@ -17,6 +18,9 @@ use crate::{
 struct Told<'a> {
     kind: &'static str,
     call_id: String,
+    /// Whose it is, where that is known: a page of another account has no use for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_id: Option<String>,
     agent_id: String,
     key_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,6 +35,11 @@ struct Told<'a> {
 #[derive(Serialize)]
 struct Hello {
     live: Vec<Standing>,
+}
+
+#[derive(Serialize)]
+struct Written {
+    call_id: String,
 }
 
 #[derive(Serialize)]
@@ -64,6 +73,7 @@ pub fn happening(happening: &Happening) -> Bytes {
     let told = Told {
         kind,
         call_id: subject.call_id.to_string(),
+        account_id: Some(subject.account_id.to_string()),
         agent_id: subject.agent_id.to_string(),
         key_id: subject.key_id.map(|id| id.to_string()),
         state,
@@ -79,6 +89,7 @@ pub fn stored(kind: &'static str, call: &Ongoing) -> Bytes {
     let told = Told {
         kind,
         call_id: call.id.to_string(),
+        account_id: None,
         agent_id: call.agent_id.to_string(),
         key_id: call.key_id.map(|id| id.to_string()),
         state: None,
@@ -93,9 +104,15 @@ pub fn missed() -> Bytes {
     Bytes::from_static(b"event: missed\ndata: {}\n\n")
 }
 
-/// More of the call that the page shows is written.
-pub fn written() -> Bytes {
-    Bytes::from_static(b"event: written\ndata: {}\n\n")
+/// More of a call that a page shows is written.
+pub fn written(call: CallId) -> Bytes {
+    event("written", &Written { call_id: call.to_string() }).into()
+}
+
+/// The last event of a stream whose seat another page has got: this one is to ask from time to time
+/// instead, and not to come back at once.
+pub fn crowded() -> Bytes {
+    Bytes::from_static(b"event: crowded\ndata: {}\n\n")
 }
 
 /// Nothing, so that nobody between takes the connection for dead.

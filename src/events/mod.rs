@@ -5,6 +5,7 @@
 //! what to do with it. Look next at `stream`.
 
 pub mod message;
+mod rights;
 pub mod seats;
 mod stream;
 
@@ -16,6 +17,7 @@ use actix_web::{
 
 use crate::{
     auth::{Auth, Principal, principal},
+    events::seats::Holder,
     id::CallId,
     live::Hub,
     problem::{Code, Problem},
@@ -35,7 +37,11 @@ pub struct Context {
     pub seats: seats::Seats,
 }
 
-/// Answers with the stream of whoever is signed in; `?call=<id>` looks after one call's transcript too.
+/// Calls whose transcripts one stream looks after.
+const MOST_SHOWN: usize = 16;
+
+/// Answers with the stream of the user who is signed in; each `call=<id>` of the query looks after one
+/// call's transcript too, of the first sixteen.
 ///
 /// # Errors
 /// 401 without a session, 503 when the node stops or nobody can be asked who it is, 429 when the node
@@ -45,15 +51,19 @@ pub async fn events(
     auth: Data<Auth>,
     context: Data<Context>,
 ) -> Result<HttpResponse, Problem> {
+    // Before it is asked what they may: no change falls in between.
+    let changes = auth.rights_changes();
     let Some(Principal::User(user)) = principal(&auth, &request).await? else {
         return Err(Code::Unauthorized.into());
     };
     if context.hub.is_closed() {
         return Err(Code::Draining.into());
     }
-    let seat = context.seats.take(user.user_id).ok_or(Code::TooManyListeners)?;
-    let call = shown_call(request.query_string());
-    let events = stream::events(&context, auth, user, call, seat);
+    let holder = Holder { account: user.account_scope(), user: user.user_id };
+    let seat = context.seats.take(holder).ok_or(Code::TooManyListeners)?;
+    let shown = shown_calls(request.query_string());
+    let rights = rights::Rights::new(auth, user, changes);
+    let events = stream::events(&context, rights, shown, seat);
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -61,7 +71,8 @@ pub async fn events(
         .streaming(events))
 }
 
-/// The call a page shows. Whose it is, is judged where its lines are counted.
-fn shown_call(query: &str) -> Option<CallId> {
-    query.split('&').find_map(|pair| pair.strip_prefix("call=")?.parse().ok())
+/// The calls that pages show. Whose they are, is judged where their lines are counted.
+fn shown_calls(query: &str) -> Vec<CallId> {
+    let calls = query.split('&').filter_map(|pair| pair.strip_prefix("call=")?.parse().ok());
+    calls.take(MOST_SHOWN).collect()
 }

@@ -1,12 +1,12 @@
 //! The stream of one listener: this node's happenings at once, everything else from the store.
 //!
 //! Every two seconds the store is asked what is live, which also shows the calls of other nodes, those
-//! that were settled, and whether the listener may still listen. What waits is bounded by the hub; a
-//! listener that is too slow is told that it missed something. Its page then asks for everything again.
+//! that were settled, and whether the listener may still listen (see [`super::rights`]). What waits is
+//! bounded by the hub; a listener that is too slow is told that it missed something. Its page then asks
+//! for everything again.
 
 use std::{collections::HashMap, convert::Infallible, time::Duration};
 
-use actix_web::web::Data;
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use tokio::{
@@ -14,10 +14,9 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval_at},
 };
 
-use super::{Context, message, seats::Seat};
+use super::{Context, message, rights::Rights, seats::Seat};
 use crate::{
-    auth::{Auth, User, is_signed_in},
-    id::{AccountId, CallId},
+    id::CallId,
     live::{Happening, Hub, Listener},
     store::{
         Store, StoreError,
@@ -34,30 +33,22 @@ const LONGEST: Duration = Duration::from_secs(600);
 /// Live calls that are told apart; a page lists far fewer.
 const MOST_CALLS: i64 = 500;
 
-/// What is listened to.
-#[derive(Clone, Copy)]
-struct Wanted {
-    /// The calls of this account; `None`: of all.
-    account: Option<AccountId>,
-    /// The call the page shows, whose transcript is looked after too.
-    call: Option<CallId>,
-}
-
 struct Stand {
-    auth: Data<Auth>,
-    user: User,
+    rights: Rights,
     store: Store,
     hub: Hub,
-    wanted: Wanted,
+    /// The calls that pages show, whose transcripts are looked after too.
+    shown: Vec<CallId>,
     listener: Listener,
     ticks: Interval,
     /// The live calls the page has been told of. `None` before the store has been asked.
     known: Option<HashMap<CallId, Ongoing>>,
     /// The newest call there was: a call can begin and end between two questions.
     newest: Option<CallId>,
-    lines: Option<i64>,
+    lines: Vec<i64>,
     said_at: Instant,
     greeted: bool,
+    over: bool,
     until: Instant,
     seat: Seat,
 }
@@ -66,36 +57,35 @@ struct Stand {
 struct Now {
     live: Vec<Ongoing>,
     newest: Option<CallId>,
-    lines: Option<i64>,
+    /// Of each call that is shown, in their order.
+    lines: Vec<i64>,
 }
 
 /// The events, from now until the listener goes, may no longer listen, or the node stops.
 pub fn events(
     context: &Context,
-    auth: Data<Auth>,
-    user: User,
-    call: Option<CallId>,
+    rights: Rights,
+    shown: Vec<CallId>,
     seat: Seat,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
     let (store, hub) = (context.store.clone(), context.hub.clone());
-    let wanted = Wanted { account: user.account_scope(), call };
-    let listener = hub.listen(wanted.account);
+    let listener = hub.listen(rights.account());
     // At once: what the page shows may be older than this stream.
     let mut ticks = interval_at(Instant::now(), ASK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let stand = Stand {
+        rights,
         store,
         hub,
-        wanted,
-        auth,
-        user,
+        lines: vec![0; shown.len()],
+        shown,
         listener,
         ticks,
         known: None,
         newest: None,
-        lines: None,
         said_at: Instant::now(),
         greeted: false,
+        over: false,
         until: Instant::now() + LONGEST,
         seat,
     };
@@ -109,13 +99,32 @@ pub fn events(
 impl Stand {
     /// The next thing to say; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
+        if self.over {
+            return None;
+        }
         if !std::mem::replace(&mut self.greeted, true) {
             return Some(message::hello(&self.listener.live));
         }
         loop {
             tokio::select! {
+                // In this order: nothing is told to a user after an answer has said that they lost
+                // the right to hear it.
+                biased;
                 () = self.hub.closed() => return None,
-                () = self.seat.given_away() => return None,
+                () = self.rights.change() => {
+                    if !self.rights.hold(false).await {
+                        return None;
+                    }
+                }
+                () = self.seat.given_away() => {
+                    self.over = true;
+                    return Some(message::crowded());
+                }
+                _ = self.ticks.tick() => {
+                    if let Some(said) = self.tick().await? {
+                        return Some(said);
+                    }
+                }
                 heard = self.listener.happenings.recv() => match heard {
                     Ok(happening) if self.is_wanted(&happening) => {
                         return Some(message::happening(&happening));
@@ -124,45 +133,40 @@ impl Stand {
                     Err(RecvError::Lagged(_)) => return Some(message::missed()),
                     Err(RecvError::Closed) => return None,
                 },
-                _ = self.ticks.tick() => {
-                    if Instant::now() >= self.until || !self.may_listen().await {
-                        return None;
-                    }
-                    let said = match self.ask().await {
-                        Ok(now) => self.compare(now),
-                        Err(error) => {
-                            tracing::debug!(%error, "a page could not be told what is live");
-                            Vec::new()
-                        }
-                    };
-                    if !said.is_empty() {
-                        return Some(said.concat().into());
-                    }
-                    if self.said_at.elapsed() >= HEARTBEAT {
-                        return Some(message::heartbeat());
-                    }
-                }
             }
         }
     }
 
-    fn is_wanted(&self, happening: &Happening) -> bool {
-        self.wanted.account.is_none_or(|account| happening.subject.account_id == account)
+    /// What there is to say after a question to the store, if anything; `None` at the end.
+    async fn tick(&mut self) -> Option<Option<Bytes>> {
+        if Instant::now() >= self.until || !self.rights.hold(true).await {
+            return None;
+        }
+        let said = match self.ask().await {
+            Ok(now) => self.compare(now),
+            Err(error) => {
+                tracing::debug!(%error, "a page could not be told what is live");
+                Vec::new()
+            }
+        };
+        if !said.is_empty() {
+            return Some(Some(said.concat().into()));
+        }
+        Some((self.said_at.elapsed() >= HEARTBEAT).then(message::heartbeat))
     }
 
-    /// Whether the session still is; when that cannot be asked, nothing else can be told either.
-    async fn may_listen(&self) -> bool {
-        is_signed_in(&self.auth, &self.user).await.unwrap_or(true)
+    fn is_wanted(&self, happening: &Happening) -> bool {
+        self.rights.account().is_none_or(|account| happening.subject.account_id == account)
     }
 
     async fn ask(&self) -> Result<Now, StoreError> {
-        let wanted = self.wanted;
+        let (account, shown) = (self.rights.account(), self.shown.clone());
         self.store
             .read(move |conn| {
-                let live = calls::ongoing(conn, wanted.account, MOST_CALLS)?;
-                let newest = calls::newest(conn, wanted.account)?;
-                let lines = |call| calls::lines_written(conn, call, wanted.account);
-                Ok(Now { live, newest, lines: wanted.call.map(lines).transpose()? })
+                let live = calls::ongoing(conn, account, MOST_CALLS)?;
+                let newest = calls::newest(conn, account)?;
+                let lines = shown.iter().map(|call| calls::lines_written(conn, *call, account));
+                Ok(Now { lines: lines.collect::<Result<_, _>>()?, live, newest })
             })
             .await
     }
@@ -188,9 +192,9 @@ impl Stand {
                 {
                     said.push(message::missed());
                 }
-                if self.lines != now.lines {
-                    said.push(message::written());
-                }
+                let lines = self.lines.iter().zip(&now.lines);
+                let more = self.shown.iter().zip(lines).filter(|(_, (before, now))| before != now);
+                said.extend(more.map(|(call, _)| message::written(*call)));
             }
         }
         (self.known, self.newest, self.lines) = (Some(live), now.newest, now.lines);

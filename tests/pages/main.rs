@@ -11,3 +11,4 @@ mod browser;
 mod forms;
 mod sight;
 mod single_sign_on;
+mod streams;
