@@ -127,7 +127,11 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         hub: hub.clone(),
         seats: Seats::default(),
     });
-    let context = web::Data::new(api::Context { store: store.clone(), registry: registry.clone() });
+    let context = web::Data::new(api::Context {
+        store: store.clone(),
+        registry: registry.clone(),
+        limits: api::Limits::default(),
+    });
     let proxies = settings.trusted_proxies.clone();
     // They need the public URL, which may need the bound address; workers start after both are known.
     let doors: Arc<OnceLock<(web::Data<Auth>, web::Data<pages::Context>)>> = Arc::default();

@@ -69,5 +69,6 @@ pub mod problem;
 pub mod registry;
 pub mod store;
 pub mod telemetry;
+pub mod text;
 pub mod trust;
 pub mod user;

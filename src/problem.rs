@@ -99,6 +99,12 @@ codes! {
     AgentInUse = 409 "Conflict" "agent_in_use" "The agent has live calls or active keys; end and revoke them first.";
     /// Nobody would be left to operate the server.
     LastOperator = 409 "Conflict" "last_operator" "This is the last operator who can sign in.";
+    /// Nobody would be left to manage the account.
+    LastOwner = 409 "Conflict" "last_owner" "This is the last owner of the account who can sign in; make another owner first, or ask the server's operator.";
+    /// An adjustment would take what live calls hold.
+    PointsNotFree = 409 "Conflict" "points_not_free" "The account has fewer free points than that; live calls may hold some.";
+    /// The account has as many users, agents or keys as it may have.
+    LimitReached = 409 "Conflict" "limit_reached" "The account has as many of these as it may have; delete some, or ask the server's operator.";
     /// An `Idempotency-Key` came again with another body.
     IdempotencyConflict = 409 "Conflict" "idempotency_conflict" "This Idempotency-Key was used with another body.";
     /// More than a body may hold.
@@ -113,6 +119,8 @@ codes! {
     TooManyCalls = 429 "Too Many Requests" "too_many_calls" "The agent or the account has as many calls as it may have at once.";
     /// Too many wrong keys from one address.
     TooManyAttempts = 429 "Too Many Requests" "too_many_attempts" "Too many refused attempts from this address.";
+    /// An account's owners tried too many addresses that somebody of another account has.
+    TooManyAddresses = 429 "Too Many Requests" "too_many_addresses" "Too many e-mail addresses that are in use were tried within a day; the server's operator can go on.";
     /// More pages listen than may.
     TooManyListeners = 429 "Too Many Requests" "too_many_listeners" "Too many pages listen at once.";
     /// Our own fault; the log has the cause.
@@ -146,6 +154,7 @@ impl Code {
                 Some("5")
             }
             Self::TooManyAttempts => Some("60"),
+            Self::TooManyAddresses => Some("3600"),
             _ => None,
         }
     }

@@ -6,12 +6,13 @@
 use super::{Admitted, NewCall, OfKey, Refusal, Verdict, facts, open, rule};
 use crate::{
     agent::profile::Agent,
-    id::{AgentId, UserId},
+    id::{AccountId, AgentId, CallId, UserId},
     points::Seconds,
-    store::{Conn, Store, StoreError, accounts, agents, tickets},
+    store::{Conn, Store, StoreError, accounts, agents, audit, tickets},
 };
 
-/// Uses the ticket of this hash up and, if its agent may be called now, starts the call.
+/// Uses the ticket of this hash up and, if its agent may be called now, starts the call. `told` makes the
+/// audit row that says who made it: it uses the account's points, and has no key to be known by.
 ///
 /// # Errors
 /// [`StoreError`] when the database could not be asked within five seconds: nobody is admitted then.
@@ -20,6 +21,7 @@ pub async fn ask_by_ticket(
     ticket: [u8; 32],
     user: UserId,
     call: NewCall,
+    told: impl FnOnce(CallId, AccountId) -> audit::Row + Send + 'static,
 ) -> Result<Verdict, StoreError> {
     store
         .write(move |conn| {
@@ -28,6 +30,7 @@ pub async fn ask_by_ticket(
             };
             Ok(match decide(conn, agent)? {
                 Ok((agent, reserved)) => {
+                    audit::insert(conn, &told(call.call_id, agent.account_id))?;
                     let admitted: Admitted = open(conn, call, None, agent, reserved)?;
                     Verdict::Admitted(admitted)
                 }

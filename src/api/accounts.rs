@@ -145,7 +145,12 @@ pub async fn update(
             }
             if after != before {
                 accounts::update(conn, id, &after.name, after.max_concurrent_calls)?;
-                audit::insert(conn, &who.did("account.update", id, Some(id)))?;
+                let (cap, new_cap) = (before.max_concurrent_calls, after.max_concurrent_calls);
+                let changes = audit::Changes::default()
+                    .field("name", &before.name, &after.name)
+                    .value("max_concurrent_calls", cap, new_cap);
+                let row = who.did("account.update", id, Some(id));
+                audit::insert(conn, &row.changing(changes))?;
             }
             Ok::<_, Problem>(after)
         })

@@ -233,13 +233,42 @@ impl AgentChange {
     }
 }
 
+/// What an update changed. Texts and addresses may be long or hold what not everybody is to read, so of
+/// most fields only the name is told.
+fn changes(before: &Agent, after: &Agent) -> audit::Changes {
+    audit::Changes::default()
+        .field("name", &before.name, &after.name)
+        .value("engine", before.engine.as_str(), after.engine.as_str())
+        .field("relay", &before.relay, &after.relay)
+        .value(
+            "dialect",
+            before.dialect.map(dialect::Name::as_str),
+            after.dialect.map(dialect::Name::as_str),
+        )
+        .field("signature", &before.signature, &after.signature)
+        .field("greeting", &before.greeting, &after.greeting)
+        .field("closing_phrase", &before.closing_phrase, &after.closing_phrase)
+        .field("system_prompt", &before.system_prompt, &after.system_prompt)
+        .value("language", before.language.as_str(), after.language.as_str())
+        .value("voice", before.voice.clone(), after.voice.clone())
+        .value("max_turns", before.max_turns, after.max_turns)
+        .value("max_duration_seconds", before.max_duration_seconds, after.max_duration_seconds)
+        .value(
+            "silence_timeout_seconds",
+            before.silence_timeout_seconds,
+            after.silence_timeout_seconds,
+        )
+        .value("max_concurrent_calls", before.max_concurrent_calls, after.max_concurrent_calls)
+        .value("is_active", before.is_active, after.is_active)
+}
+
 /// Makes an agent. What is absent gets a default, which the answer shows.
 #[utoipa::path(post, path = "/api/agents", operation_id = "create_agent", tag = "agents",
     request_body = NewAgent, responses((status = 201, description = "The new agent.", body = View)))]
 pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewAgent>) -> Answer {
     let (mut agent, settings) = new.split();
     settings.apply(&mut agent, who.principal.may(Action::Operate))?;
-    let account_id = agent.account_id;
+    let (account_id, limits) = (agent.account_id, context.limits);
     let agent = context
         .store
         .write(move |conn| {
@@ -247,6 +276,7 @@ pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewAgent>)
             account
                 .filter(|_| who.sees(account_id).is_ok())
                 .ok_or_else(|| fields::fault("account_id"))?;
+            limits.agent(conn, &who, account_id)?;
             agents::insert(conn, &agent)?;
             audit::insert(conn, &who.did("agent.create", agent.id, Some(account_id)))?;
             Ok::<_, Problem>(agent)
@@ -295,7 +325,8 @@ pub async fn update(
             change.apply(&mut after, who.principal.may(Action::Operate))?;
             if after != before {
                 agents::update(conn, &after)?;
-                audit::insert(conn, &who.did("agent.update", id, Some(after.account_id)))?;
+                let row = who.did("agent.update", id, Some(after.account_id));
+                audit::insert(conn, &row.changing(changes(&before, &after)))?;
             }
             Ok::<_, Problem>(after)
         })

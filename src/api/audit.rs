@@ -1,9 +1,15 @@
 //! The audit log: who did what to which object, when, from where. Rows are written by each resource,
 //! in the transaction of the change; here they are only read.
 
+use std::collections::BTreeMap;
+
 use actix_web::web::Data;
 use serde::Serialize;
-use utoipa::ToSchema;
+use serde_json::Value;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{Object, ObjectBuilder, SchemaType, Type},
+};
 
 use super::{
     Answer, Context, ok,
@@ -32,10 +38,34 @@ pub struct View {
     account_id: Option<String>,
     /// The client's address.
     from: Option<String>,
+    /// Which user; null for the bearer token, the set-up link, and for rows older than this field.
+    actor_id: Option<String>,
+    /// The fields that an update changed; empty where nothing is told of it.
+    #[schema(example = json!(["role"]))]
+    changed: Vec<String>,
+    /// Of some of those fields what they were and what they became.
+    #[schema(example = json!({"role": {"from": "viewer", "to": "owner"}}))]
+    values: BTreeMap<String, FromTo>,
+}
+
+/// A value before and after: a text, a number, true, false or null.
+#[derive(Serialize, ToSchema)]
+pub struct FromTo {
+    #[schema(schema_with = scalar)]
+    from: Value,
+    #[schema(schema_with = scalar)]
+    to: Value,
+}
+
+/// A text, a number, true, false or null.
+fn scalar() -> Object {
+    let kinds = [Type::String, Type::Integer, Type::Boolean, Type::Null];
+    ObjectBuilder::new().schema_type(SchemaType::from_iter(kinds)).build()
 }
 
 impl From<audit::Row> for View {
     fn from(row: audit::Row) -> Self {
+        let changes = row.changes.unwrap_or_default();
         Self {
             id: row.id.to_string(),
             at: rfc3339(row.at),
@@ -44,6 +74,13 @@ impl From<audit::Row> for View {
             object: row.object,
             account_id: row.account_id.map(|id| id.to_string()),
             from: row.from,
+            actor_id: row.actor_id.map(|id| id.to_string()),
+            changed: changes.changed,
+            values: changes
+                .values
+                .into_iter()
+                .map(|(field, audit::FromTo { from, to })| (field, FromTo { from, to }))
+                .collect(),
         }
     }
 }

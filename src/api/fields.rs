@@ -53,16 +53,16 @@ const RULES: &[(&str, &str)] = &[
     ("max_concurrent_calls", "Has to be a whole number from 1 to 100,000, or null."),
     ("max_duration_seconds", DURATION_RULE),
     ("max_turns", "Has to be a whole number from 1 to 10,000, or null."),
-    ("name", "Has to be 1 to 200 characters, no control characters, not shaped like a key."),
+    ("name", auth::NAME_RULE),
     (
         "note",
-        "Has to be 1 to 500 characters, no control characters, not shaped like a key; or null.",
+        "Has to be 1 to 500 characters that can be seen, no control characters, none that turn the direction of writing, not shaped like a key; or null.",
     ),
     ("new_password", auth::password::RULE),
     ("password", auth::password::RULE),
     (
         "points",
-        "Has to be a number: whole seconds (1 point is 60 seconds), more than zero, in range.",
+        "Has to be a number: whole seconds (1 point is 60 seconds), in range; a top-up is more than zero, an adjustment is not zero.",
     ),
     ("relay", "Has to be an object with the url of a bot; or null, unless the engine is relay."),
     ("relay.connect_timeout_ms", TIMEOUT_RULE),
@@ -132,6 +132,11 @@ fn text(raw: &str, min: usize, max: usize, controls: &[char]) -> Result<String, 
     good.then(|| text.to_owned()).ok_or(Refused)
 }
 
+/// A text of one line that people tell things apart by.
+fn name(raw: &str, max: usize) -> Result<String, Refused> {
+    crate::text::name(raw, max).filter(|name| !looks_like_key(name)).ok_or(Refused)
+}
+
 const LINES: &[char] = &['\t', '\n', '\r'];
 
 macro_rules! texts {
@@ -160,9 +165,9 @@ macro_rules! texts {
 
 texts! {
     /// What people call something; trimmed.
-    Name (min_length = 1, max_length = 200, example = "Front desk") = |raw| text(&raw, 1, 200, &[]);
-    /// A remark beside a top-up; trimmed.
-    Note (min_length = 1, max_length = 500) = |raw| text(&raw, 1, 500, &[]);
+    Name (min_length = 1, max_length = 200, example = "Front desk") = |raw| name(&raw, 200);
+    /// A remark beside a top-up or an adjustment; trimmed.
+    Note (min_length = 1, max_length = 500) = |raw| name(&raw, 500);
     /// Something an agent says; trimmed.
     Spoken (min_length = 1, max_length = 1000) = |raw| text(&raw, 1, 1_000, LINES);
     /// What an agent says first, or nothing; trimmed.
@@ -295,6 +300,19 @@ impl<'de> Deserialize<'de> for Points {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(value)?;
         Seconds::from_points(raw.get()).map(Self).ok_or_else(|| serde::de::Error::custom(Refused))
+    }
+}
+
+/// Points of either sign; what a correction takes is negative.
+#[derive(Debug, Clone, Copy, ToSchema)]
+#[schema(value_type = f64, example = -2.5)]
+pub struct SignedPoints(pub Seconds);
+
+impl<'de> Deserialize<'de> for SignedPoints {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(value)?;
+        let seconds = Seconds::from_signed_points(raw.get());
+        seconds.map(Self).ok_or_else(|| serde::de::Error::custom(Refused))
     }
 }
 

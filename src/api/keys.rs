@@ -139,12 +139,14 @@ pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewKey>) -
         Code::Internal
     })?;
     let (hash, suffix) = (secret.hash(), secret.suffix());
+    let limits = context.limits;
     let key = context
         .store
         .write(move |conn| {
             let agent = agents::lock(conn, new.agent_id)?;
             let agent = agent.filter(|agent| who.sees(agent.account_id).is_ok());
             let agent = agent.ok_or_else(|| fields::fault("agent_id"))?;
+            limits.key(conn, &who, agent.account_id)?;
             if let Some(old) = new.replaces {
                 let old = keys::get(conn, old)?.map(|view| view.key);
                 old.filter(|old| old.is_active && old.agent_id == agent.id)

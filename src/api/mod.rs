@@ -14,6 +14,7 @@ mod docs;
 pub mod fields;
 mod health;
 mod keys;
+mod limits;
 mod me;
 pub mod openapi;
 pub mod page;
@@ -22,6 +23,7 @@ mod relay;
 pub mod route;
 mod tickets;
 mod topups;
+mod user_change;
 mod users;
 mod who;
 
@@ -29,6 +31,7 @@ use actix_web::{HttpResponse, middleware::from_fn, web};
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use self::limits::Limits;
 use self::route::at;
 use crate::{
     auth::{
@@ -46,6 +49,8 @@ pub struct Context {
     pub store: Store,
     /// The calls of this node.
     pub registry: RegistryHandle,
+    /// What an account's own people may make.
+    pub limits: Limits,
 }
 
 /// Mounts everything under `/api`, and `/healthz` and `/readyz`. The description and its page hold
@@ -65,13 +70,14 @@ pub fn configure(config: &mut web::ServiceConfig) {
                     at("/accounts/{id}").get(Look, accounts::get).patch(Manage, accounts::update),
                 )
                 .service(at("/accounts/{id}/topups").post(Operate, topups::create))
+                .service(at("/accounts/{id}/adjustments").post(Operate, topups::adjust))
                 .service(at("/accounts/{id}/ledger").get(Look, topups::ledger))
                 .service(at("/users").get(Manage, users::list).post(Manage, users::create))
                 .service(
                     at("/users/{id}")
                         .get(Manage, users::get)
-                        .patch(Manage, users::update)
-                        .delete(Manage, users::delete),
+                        .patch(Manage, user_change::update)
+                        .delete(Manage, user_change::delete),
                 )
                 .service(at("/me").get(Own, me::get))
                 .service(at("/me/password").post(Own, me::change_password))

@@ -19,7 +19,9 @@ use utoipa::{
     },
 };
 
-use super::{accounts, agents, audit, calls, health, keys, me, tickets, topups, users};
+use super::{
+    accounts, agents, audit, calls, health, keys, me, tickets, topups, user_change, users,
+};
 use crate::{auth, problem::MEDIA_TYPE};
 
 /// A refusal, as RFC 9457 has it.
@@ -47,12 +49,12 @@ struct ProblemBody {
     paths(
         accounts::create, accounts::list, accounts::get, accounts::update,
         tickets::create,
-        topups::create, topups::ledger,
+        topups::create, topups::adjust, topups::ledger,
         agents::create, agents::list, agents::get, agents::update, agents::delete,
         keys::create, keys::list, keys::get, keys::revoke,
         calls::list, calls::get, calls::end,
         audit::list,
-        users::create, users::list, users::get, users::update, users::delete,
+        users::create, users::list, users::get, user_change::update, user_change::delete,
         me::get, me::change_password, me::sign_out_everywhere,
         health::alive, health::ready,
     ),
@@ -116,7 +118,7 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     let has_id = path.contains("{id}");
     let has_body = operation.request_body.is_some();
     let is_list = operation.operation_id.as_deref().is_some_and(|id| id.starts_with("list_"));
-    let is_topup = path.ends_with("/topups");
+    let is_topup = path.ends_with("/topups") || path.ends_with("/adjustments");
     let is_ticket = path.ends_with("/tickets");
     let of_user = path == "/api/users/{id}" && *method == HttpMethod::Patch;
     let conflicts = is_topup || of_user || *method == HttpMethod::Delete;
@@ -161,6 +163,11 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
         if applies {
             refusal(operation, status, description);
         }
+    }
+    // Those that an operation describes itself.
+    let own: Vec<String> = operation.responses.responses.keys().cloned().collect();
+    for status in own.iter().filter(|status| status.starts_with(['4', '5'])) {
+        refusal(operation, status, "");
     }
 }
 

@@ -1,8 +1,8 @@
-//! Points in, and the book of all that came and went.
+//! Points in, points corrected, and the book of all that came and went.
 //!
-//! A top-up is made once per `Idempotency-Key` and account, however often it is sent: the store keeps
-//! the hashes of key and body and finds the same again under the account's lock. Charges of calls are
-//! written by `ledger`, never from here.
+//! A top-up or an adjustment is made once per `Idempotency-Key` and account, however often it is sent:
+//! the store keeps the hashes of key and body and finds the same again under the account's lock. Charges
+//! of calls are written by `ledger`, never from here.
 
 use std::future::{Ready, ready};
 
@@ -15,7 +15,7 @@ use super::{
     Answer, Context,
     body::Body,
     created, fields,
-    fields::{Note, Points},
+    fields::{Note, Points, SignedPoints},
     ok,
     page::{List, Query},
     path::Id,
@@ -23,14 +23,13 @@ use super::{
     who::Who,
 };
 use crate::{
-    clock::wall_ms,
-    id::{AccountId, LedgerId},
+    id::AccountId,
     key::looks_like_key,
     points::Seconds,
     problem::{Code, Problem},
     store::{
         accounts, audit,
-        ledger::{self, TopUp, TopUpOutcome},
+        ledger::{self, EntryKind, Posted, Posting},
     },
 };
 
@@ -76,6 +75,15 @@ pub struct NewTopUp {
     note: Option<Note>,
 }
 
+/// A correction of an account's points: a refund, or points taken back.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAdjustment {
+    points: SignedPoints,
+    /// Why.
+    note: Note,
+}
+
 /// The hash of the `Idempotency-Key` header.
 pub struct IdempotencyHash([u8; 32]);
 
@@ -93,9 +101,13 @@ impl FromRequest for IdempotencyHash {
     }
 }
 
-/// What was asked, not how it was spelled: `1` and `1.0` points are the same wish.
-fn body_hash(seconds: Seconds, note: Option<&str>) -> [u8; 32] {
+/// What was asked, not how it was spelled: `1` and `1.0` points are the same wish. A top-up and an
+/// adjustment never are.
+fn body_hash(kind: EntryKind, seconds: Seconds, note: Option<&str>) -> [u8; 32] {
     let mut hash = Sha256::new();
+    if kind != EntryKind::TopUp {
+        hash.update(kind.as_str());
+    }
     hash.update(seconds.0.to_be_bytes());
     hash.update([u8::from(note.is_some())]);
     hash.update(note.unwrap_or_default());
@@ -117,28 +129,51 @@ pub async fn create(
     IdempotencyHash(idempotency_hash): IdempotencyHash,
     Body(new): Body<NewTopUp>,
 ) -> Answer {
-    let note = new.note.map(String::from);
+    let (kind, note) = (EntryKind::TopUp, new.note.map(String::from));
     let Points(seconds) = new.points;
-    let wish = TopUp {
-        entry_id: LedgerId::new(),
-        account_id,
-        seconds,
-        idempotency_hash,
-        body_hash: body_hash(seconds, note.as_deref()),
-        note,
-        now: wall_ms(),
-    };
+    let body_hash = body_hash(kind, seconds, note.as_deref());
+    post(&context, who, Posting { kind, account_id, seconds, note, idempotency_hash, body_hash })
+        .await
+}
+
+/// Corrects an account's points, up or down, never below what live calls hold. The same
+/// Idempotency-Key with the same body gives the same entry again.
+#[utoipa::path(post, path = "/api/accounts/{id}/adjustments", operation_id = "create_adjustment", tag = "accounts",
+    params(("Idempotency-Key" = String, Header, description = "1 to 200 printable characters, new for each adjustment.")),
+    request_body = NewAdjustment,
+    responses(
+        (status = 201, description = "The entry, new or made before by the same request.", body = View),
+        (status = 409, description = "`points_not_free`: live calls hold what it would take; `idempotency_conflict`: the same Idempotency-Key came with another body."),
+    ))]
+pub async fn adjust(
+    context: Data<Context>,
+    who: Who,
+    Id(account_id): Id<AccountId>,
+    IdempotencyHash(idempotency_hash): IdempotencyHash,
+    Body(new): Body<NewAdjustment>,
+) -> Answer {
+    let (kind, note) = (EntryKind::Adjustment, Some(String::from(new.note)));
+    let SignedPoints(seconds) = new.points;
+    let body_hash = body_hash(kind, seconds, note.as_deref());
+    post(&context, who, Posting { kind, account_id, seconds, note, idempotency_hash, body_hash })
+        .await
+}
+
+/// Writes it down, with its audit row.
+async fn post(context: &Context, who: Who, wish: Posting) -> Answer {
+    let action = if wish.kind == EntryKind::TopUp { "account.topup" } else { "account.adjustment" };
     let entry = context
         .store
-        .write(move |conn| match ledger::top_up(conn, &wish)? {
-            TopUpOutcome::Made(entry) => {
-                audit::insert(conn, &who.did("account.topup", entry.id, Some(account_id)))?;
+        .write(move |conn| match ledger::post(conn, &wish)? {
+            Posted::Made(entry) => {
+                audit::insert(conn, &who.did(action, entry.id, Some(wish.account_id)))?;
                 Ok(entry)
             }
-            TopUpOutcome::Same(entry) => Ok(entry),
-            TopUpOutcome::Conflict => Err(Problem::from(Code::IdempotencyConflict)),
-            TopUpOutcome::NoAccount => Err(Code::NotFound.into()),
-            TopUpOutcome::OutOfRange => Err(fields::fault("points")),
+            Posted::Same(entry) => Ok(entry),
+            Posted::Conflict => Err(Problem::from(Code::IdempotencyConflict)),
+            Posted::NotFree => Err(Code::PointsNotFree.into()),
+            Posted::NoAccount => Err(Code::NotFound.into()),
+            Posted::OutOfRange => Err(fields::fault("points")),
         })
         .await?;
     Ok(created(&View::from(entry)))
@@ -172,14 +207,16 @@ mod tests {
 
     #[test]
     fn the_hash_of_a_wish_tells_wishes_apart() {
+        let topup = EntryKind::TopUp;
         let all = [
-            body_hash(Seconds(60), None),
-            body_hash(Seconds(61), None),
-            body_hash(Seconds(60), Some("")),
-            body_hash(Seconds(60), Some("a")),
+            body_hash(topup, Seconds(60), None),
+            body_hash(topup, Seconds(61), None),
+            body_hash(topup, Seconds(60), Some("")),
+            body_hash(topup, Seconds(60), Some("a")),
+            body_hash(EntryKind::Adjustment, Seconds(60), Some("a")),
         ];
         let apart: std::collections::HashSet<_> = all.iter().collect();
         assert_eq!(apart.len(), all.len());
-        assert_eq!(all[3], body_hash(Seconds(60), Some("a")));
+        assert_eq!(all[3], body_hash(topup, Seconds(60), Some("a")));
     }
 }

@@ -1,10 +1,18 @@
 //! Users: who may sign in. Owners look after those of their account, operators after all.
 //!
 //! Two things are the operators' alone: to make operators, and to change one, for whoever sets an
-//! operator's password is one. Whoever is disabled, deleted or given another password by somebody else
-//! is signed out at once. One's own password is changed in [`super::me`], where the old one is asked for.
+//! operator's password is one. A user who is disabled, deleted or given another password by somebody else
+//! is signed out at once; see [`super::user_change`]. One's own password is changed in [`super::me`], where
+//! the old one is asked for.
+//!
+//! **Whose an address is.** One address has one user, of all accounts, since people sign in with it. An
+//! owner may give any free address to a user of theirs, and proves nothing by it: such an address is not
+//! confirmed, and single sign-on lets nobody in by it until the user has connected it themself, signed in
+//! with their password. So an owner cannot lay hands on who signs on with an address that they took first.
+//! That an address is in use must be said to whoever wants it; each time it is another account's, a row of
+//! the audit log says who asked, and an account may ask a few times a day.
 
-use actix_web::{HttpResponse, web::Data};
+use actix_web::web::Data;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -13,6 +21,7 @@ use super::{
     body::{Body, present},
     created, fields,
     fields::{EmailAddress, NewPassword, RoleName},
+    limits::{ADDRESS_TAKEN, Limits},
     ok,
     page::{List, Query},
     path::Id,
@@ -24,7 +33,7 @@ use crate::{
     clock::wall_ms,
     id::{AccountId, UserId},
     problem::{Code, Problem},
-    store::{Conn, accounts, audit, sessions, users},
+    store::{Conn, accounts, audit, users},
     user::Role,
 };
 
@@ -44,6 +53,9 @@ pub struct View {
     is_operator: bool,
     /// Whether the user may sign in.
     is_active: bool,
+    /// Whether single sign-on may let whoever has this address in as this user: the operator gave it, or
+    /// the user has connected it.
+    email_confirmed: bool,
     #[schema(format = DateTime)]
     created_at: String,
     #[schema(format = DateTime)]
@@ -59,6 +71,7 @@ impl From<users::User> for View {
             role: user.role.as_str(),
             is_operator: user.is_operator,
             is_active: user.is_active,
+            email_confirmed: user.email_confirmed,
             created_at: rfc3339(user.created_at),
             last_signed_in_at: user.last_signed_in_at.map(rfc3339),
         }
@@ -84,42 +97,24 @@ pub struct NewUser {
     is_operator: bool,
 }
 
-/// What to change of a user; what is absent stays.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct UserChange {
-    #[serde(default, deserialize_with = "present")]
-    #[schema(nullable = false)]
-    email: Option<EmailAddress>,
-    /// Somebody else's; it ends their sessions.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(nullable = false)]
-    password: Option<NewPassword>,
-    #[serde(default, deserialize_with = "present")]
-    #[schema(nullable = false)]
-    role: Option<RoleName>,
-    #[serde(default, deserialize_with = "present")]
-    #[schema(nullable = false)]
-    is_operator: Option<bool>,
-    #[serde(default, deserialize_with = "present")]
-    #[schema(nullable = false)]
-    is_active: Option<bool>,
-}
-
 /// Makes a user. The e-mail address is kept in lower case and is nobody else's.
 #[utoipa::path(post, path = "/api/users", operation_id = "create_user", tag = "users",
-    request_body = NewUser, responses((status = 201, description = "The new user.", body = View)))]
+    request_body = NewUser,
+    responses(
+        (status = 201, description = "The new user.", body = View),
+        (status = 409, description = "`limit_reached`: the account has as many users as it may have."),
+        (status = 429, description = "`too_many_addresses`: too many addresses that are in use were tried within a day."),
+    ))]
 pub async fn create(
     context: Data<Context>,
     auth: Data<Auth>,
     who: Who,
     Body(new): Body<NewUser>,
 ) -> Answer {
-    if new.is_operator && !who.principal.may(Action::Operate) {
+    let by_operator = who.principal.may(Action::Operate);
+    if new.is_operator && !by_operator {
         return Err(Code::Forbidden.into());
     }
-    let NewPassword(password) = new.password;
-    let password = auth.hash(password).await?;
     let user = users::User {
         id: UserId::new(),
         account_id: new.account_id,
@@ -129,23 +124,108 @@ pub async fn create(
         is_active: true,
         created_at: wall_ms(),
         last_signed_in_at: None,
+        email_confirmed: by_operator,
     };
-    let user = context
-        .store
-        .write(move |conn| {
-            let there = match user.account_id {
-                Some(id) => who.sees(id).is_ok() && accounts::get(conn, id)?.is_some(),
-                None => user.is_operator,
-            };
-            if !there {
-                return Err(fields::fault("account_id"));
-            }
-            users::insert(conn, &user, &password)?.map_err(|_taken| fields::fault("email"))?;
-            audit::insert(conn, &who.did("user.create", user.id, user.account_id))?;
-            Ok(user)
-        })
-        .await?;
+    let (limits, wished, asks) = (context.limits, user.clone(), who.clone());
+    // Hashing costs most, so what can be refused is refused before.
+    let checked = context.store.read(move |conn| may_be_made(conn, limits, &asks, &wished)).await;
+    told(&context, &who, user.account_id, checked).await?;
+    let NewPassword(password) = new.password;
+    let password = auth.hash(password).await?;
+    let (made, does) = (user.clone(), who.clone());
+    let insert = move |conn: &mut Conn| {
+        if let Some(account) = made.account_id.filter(|_| !by_operator) {
+            accounts::lock(conn, account)?;
+        }
+        may_be_made(conn, limits, &does, &made)?;
+        users::insert(conn, &made, &password)??;
+        audit::insert(conn, &does.did("user.create", made.id, made.account_id))?;
+        Ok(())
+    };
+    told(&context, &who, user.account_id, context.store.write(insert).await).await?;
     Ok(created(&View::from(user)))
+}
+
+fn may_be_made(
+    conn: &mut Conn,
+    limits: Limits,
+    who: &Who,
+    user: &users::User,
+) -> Result<(), Refusal> {
+    let there = match user.account_id {
+        Some(id) => who.sees(id).is_ok() && accounts::get(conn, id)?.is_some(),
+        None => user.is_operator,
+    };
+    if !there {
+        return Err(fields::fault("account_id").into());
+    }
+    if let Some(account) = user.account_id {
+        limits.user(conn, who, account)?;
+    }
+    address_is_free(conn, limits, who, user)
+}
+
+/// Why a user cannot be as it is wished.
+pub(super) enum Refusal {
+    /// Another user has the address; of another account, perhaps.
+    Taken { elsewhere: bool },
+    /// For another reason.
+    Other(Problem),
+}
+
+impl<E: Into<Problem>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl From<users::Taken> for Refusal {
+    fn from(users::Taken: users::Taken) -> Self {
+        Self::Taken { elsewhere: true }
+    }
+}
+
+/// Whether a user may have the address that it is to have.
+pub(super) fn address_is_free(
+    conn: &mut Conn,
+    limits: Limits,
+    who: &Who,
+    user: &users::User,
+) -> Result<(), Refusal> {
+    if let Some(account) = user.account_id {
+        limits.address(conn, who, account)?;
+    }
+    match users::by_email(conn, &user.email)? {
+        Some((other, _)) if other.id != user.id => {
+            Err(Refusal::Taken { elsewhere: other.account_id != user.account_id })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What came of it, as it is told. That an address is in use in another account is told only when it is
+/// written down who asked, and only so often.
+pub(super) async fn told<T>(
+    context: &Context,
+    who: &Who,
+    account: Option<AccountId>,
+    outcome: Result<T, Refusal>,
+) -> Result<T, Problem> {
+    let elsewhere = match outcome {
+        Ok(done) => return Ok(done),
+        Err(Refusal::Other(problem)) => return Err(problem),
+        Err(Refusal::Taken { elsewhere }) => elsewhere,
+    };
+    if let Some(account) = account.filter(|_| elsewhere && !who.principal.may(Action::Operate)) {
+        let (limits, who) = (context.limits, who.clone());
+        let write = move |conn: &mut Conn| {
+            accounts::lock(conn, account)?;
+            limits.address(conn, &who, account)?;
+            Ok::<_, Problem>(audit::insert(conn, &who.did(ADDRESS_TAKEN, account, Some(account)))?)
+        };
+        context.store.write(write).await?;
+    }
+    Err(fields::fault("email"))
 }
 
 /// Users, newest first; an owner sees those of their account.
@@ -167,114 +247,13 @@ pub async fn get(context: Data<Context>, who: Who, Id(id): Id<UserId>) -> Answer
     Ok(ok(&View::from(user)))
 }
 
-/// Changes a user. A new password, or being disabled, ends the user's sessions; another address, or
-/// being disabled, forgets whom single sign-on has bound the user to.
-#[utoipa::path(patch, path = "/api/users/{id}", operation_id = "update_user", tag = "users",
-    request_body = UserChange, responses((status = 200, description = "The user.", body = View)))]
-pub async fn update(
-    context: Data<Context>,
-    auth: Data<Auth>,
-    who: Who,
-    Id(id): Id<UserId>,
-    Body(change): Body<UserChange>,
-) -> Answer {
-    let oneself = who.principal.user().is_some_and(|user| user.user_id == id);
-    if change.password.is_some() && oneself {
-        return Err(Code::Forbidden.into());
-    }
-    let password = match change.password {
-        Some(NewPassword(password)) => Some(auth.hash(password).await?),
-        None => None,
-    };
-    let user = context
-        .store
-        .write(move |conn| {
-            // Locked before it is read: what is decided on is what is changed.
-            let operators = users::lock_operators(conn)?;
-            let before = changeable(conn, &who, id)?;
-            let mut after = before.clone();
-            if let Some(EmailAddress(email)) = change.email {
-                after.email = email;
-            }
-            if let Some(RoleName(role)) = change.role {
-                after.role = role;
-            }
-            after.is_operator = change.is_operator.unwrap_or(before.is_operator);
-            after.is_active = change.is_active.unwrap_or(before.is_active);
-            if after.is_operator && !who.principal.may(Action::Operate) {
-                return Err(Problem::from(Code::Forbidden));
-            }
-            if !after.is_operator && after.account_id.is_none() {
-                return Err(fields::fault("is_operator"));
-            }
-            if operators == [id] && !(after.is_operator && after.is_active) {
-                return Err(Code::LastOperator.into());
-            }
-            if after != before {
-                users::update(conn, &after)?.map_err(|_taken| fields::fault("email"))?;
-            }
-            if after.email != before.email || !after.is_active {
-                // It may be another person from now on.
-                users::unbind(conn, id)?;
-            }
-            if let Some(password) = &password {
-                users::set_password(conn, id, password)?;
-            }
-            if password.is_some() || !after.is_active {
-                sessions::delete_of_user(conn, id, None)?;
-            }
-            if password.is_some() || after != before {
-                audit::insert(conn, &who.did("user.update", id, after.account_id))?;
-            }
-            Ok(after)
-        })
-        .await?;
-    auth.rights_changed(id);
-    Ok(ok(&View::from(user)))
-}
-
-/// Deletes a user and ends its sessions. What it did stays in the audit log.
-#[utoipa::path(delete, path = "/api/users/{id}", operation_id = "delete_user", tag = "users",
-    responses((status = 204, description = "Deleted.")))]
-pub async fn delete(
-    context: Data<Context>,
-    auth: Data<Auth>,
-    who: Who,
-    Id(id): Id<UserId>,
-) -> Answer {
-    context
-        .store
-        .write(move |conn| {
-            let operators = users::lock_operators(conn)?;
-            let user = changeable(conn, &who, id)?;
-            if operators == [id] {
-                return Err(Problem::from(Code::LastOperator));
-            }
-            users::delete(conn, id)?;
-            audit::insert(conn, &who.did("user.delete", id, user.account_id))?;
-            Ok(())
-        })
-        .await?;
-    auth.rights_changed(id);
-    Ok(HttpResponse::NoContent().finish())
-}
-
 /// The user, if whoever asks sees it.
-fn seen(who: &Who, user: Option<users::User>) -> Result<users::User, Problem> {
+pub(super) fn seen(who: &Who, user: Option<users::User>) -> Result<users::User, Problem> {
     let user = user.ok_or(Code::NotFound)?;
     match user.account_id {
         Some(account) => who.sees(account)?,
         None if who.principal.account_scope().is_some() => return Err(Code::NotFound.into()),
         None => {}
-    }
-    Ok(user)
-}
-
-/// The user, locked, if whoever asks may change it.
-fn changeable(conn: &mut Conn, who: &Who, id: UserId) -> Result<users::User, Problem> {
-    let user = seen(who, users::lock(conn, id)?)?;
-    if user.is_operator && !who.principal.may(Action::Operate) {
-        return Err(Code::Forbidden.into());
     }
     Ok(user)
 }

@@ -60,6 +60,8 @@ impl Who {
             object: object.to_string(),
             account_id,
             from: Some(self.from.to_string()),
+            actor_id: self.principal.user().map(|user| user.user_id),
+            changes: None,
         }
     }
 }

@@ -23,7 +23,8 @@ use tokio::sync::broadcast;
 pub use door::{door, encoded, page_user, principal, safe_next};
 pub use principal::{Action, Principal, User};
 pub use session::{
-    COOKIE, SignedIn, change_password, sign_in, sign_out, sign_out_everywhere, still,
+    COOKIE, SignedIn, change_password, prove_password, sign_in, sign_out, sign_out_everywhere,
+    still,
 };
 pub use setup::{SetupLink, offer_setup, set_up, setup_is_open};
 pub use single_sign_on::{
@@ -38,6 +39,7 @@ use crate::{
     key::looks_like_key,
     problem::{Code, Problem},
     store::Store,
+    text,
     user::PasswordHash,
 };
 
@@ -157,16 +159,14 @@ impl Auth {
 }
 
 /// The rule for an e-mail address, in words.
-pub const EMAIL_RULE: &str = "Has to be an e-mail address that no other user has.";
+pub const EMAIL_RULE: &str =
+    "Has to be an e-mail address that no other user has, without characters that cannot be seen.";
+
+/// The rule for what people call something, in words.
+pub const NAME_RULE: &str = "Has to be 1 to 200 characters that can be seen, no control characters, none that turn the direction of writing, not shaped like a key.";
 
 /// What people call an account; the same rule as in the API.
 fn account_name(raw: &str) -> Result<String, Problem> {
-    let name = raw.trim();
-    let length = name.chars().count();
-    let good =
-        (1..=200).contains(&length) && !name.chars().any(char::is_control) && !looks_like_key(name);
-    good.then(|| name.to_owned()).ok_or_else(|| {
-        let rule = "Has to be 1 to 200 characters, no control characters, not shaped like a key.";
-        Problem::field("account_name", rule)
-    })
+    let name = text::name(raw, 200).filter(|name| !looks_like_key(name));
+    name.ok_or_else(|| Problem::field("account_name", NAME_RULE))
 }

@@ -87,6 +87,11 @@ impl User {
         rights(self) == rights(other)
     }
 
+    /// Whether objects of this account exist for this user.
+    pub fn sees(&self, account: AccountId) -> bool {
+        self.account_scope().is_none_or(|own| own == account)
+    }
+
     /// The account that is all this user sees; `None`: every account.
     pub fn account_scope(&self) -> Option<AccountId> {
         // The database lets nobody but an operator be without account; should one be, it sees nothing.

@@ -26,7 +26,7 @@ use crate::{
     id::{AccountId, AuditId, UserId},
     problem::{Code, Problem},
     store::{Conn, StoreError, audit, sessions, users},
-    user::Email,
+    user::{Email, PasswordHash},
 };
 
 /// The name of the session's cookie.
@@ -57,11 +57,8 @@ pub async fn sign_in(
     auth.same_origin(request)?;
     let name = name(email);
     count(auth, request, Some(name))?;
-    let email = Email::parse(email);
-    let found = match email.clone() {
-        Some(email) => auth.store.read(move |conn| users::by_email(conn, &email)).await?,
-        None => None,
-    };
+    let email = Email::looked_up(email);
+    let found = auth.store.read(move |conn| users::by_email(conn, &email)).await?;
     let hash = found.as_ref().map(|(_, hash)| hash.clone());
     let right = auth.hasher.matches(password, hash).await?;
     let (Some((user, hash)), true) = (found, right) else {
@@ -118,7 +115,10 @@ pub(super) fn open(
     users::signed_in(conn, user.id, now)?;
     sessions::insert(conn, hash, user.id, now)?;
     let actor = user.email.to_string();
-    audit::insert(conn, &row(actor, "user.sign_in", user.id, user.account_id, from, now))
+    audit::insert(
+        conn,
+        &row(Some(user.id), actor, "user.sign_in", user.id, user.account_id, from, now),
+    )
 }
 
 /// Signs out. The cookie to set removes the browser's; without a session there is nothing to do.
@@ -138,7 +138,8 @@ pub async fn sign_out(auth: &Auth, request: &HttpRequest) -> Result<Cookie<'stat
                     let (user, now) = (session.user, wall_ms());
                     let actor = user.email.to_string();
                     let account = user.account_id;
-                    let row = row(actor, "user.sign_out", user.id, account, &from, now);
+                    let row =
+                        row(Some(user.id), actor, "user.sign_out", user.id, account, &from, now);
                     audit::insert(conn, &row)?;
                 }
                 sessions::delete(conn, &hash)?;
@@ -168,12 +169,36 @@ pub async fn sign_out_everywhere(
         .write(move |conn| {
             sessions::delete_of_user(conn, user.user_id, None)?;
             let (id, account, actor) = (user.user_id, user.account_id, user.email.to_string());
-            let row = row(actor, "user.sign_out_everywhere", id, account, &from, wall_ms());
+            let action = "user.sign_out_everywhere";
+            let row = row(Some(id), actor, action, id, account, &from, wall_ms());
             audit::insert(conn, &row)
         })
         .await?;
     auth.rights_changed(changed);
     Ok(no_cookie(auth))
+}
+
+/// Lets somebody who is signed in go on only with their password: a session may be stolen. What is stored
+/// of it is the answer.
+///
+/// # Errors
+/// 403 `cross_origin`, 429 `too_many_attempts`, 401 `wrong_credentials`, 503 when it cannot be compared.
+pub async fn prove_password(
+    auth: &Auth,
+    request: &HttpRequest,
+    user: &User,
+    given: SecretString,
+) -> Result<Option<PasswordHash>, Problem> {
+    auth.same_origin(request)?;
+    let name = name(user.email.as_str());
+    count(auth, request, Some(name))?;
+    let id = user.user_id;
+    let stored = auth.store.read(move |conn| users::password(conn, id)).await?;
+    if !auth.hasher.matches(given, stored.clone()).await? {
+        return Err(Code::WrongCredentials.into());
+    }
+    auth.by_email.forgive(&name);
+    Ok(stored)
 }
 
 /// Sets one's own password, and ends all other sessions.
@@ -188,15 +213,8 @@ pub async fn change_password(
     current: SecretString,
     new: Password,
 ) -> Result<(), Problem> {
-    auth.same_origin(request)?;
-    let name = name(user.email.as_str());
-    count(auth, request, Some(name))?;
     let (id, kept) = (user.user_id, user.session);
-    let stored = auth.store.read(move |conn| users::password(conn, id)).await?;
-    if !auth.hasher.matches(current, stored.clone()).await? {
-        return Err(Code::WrongCredentials.into());
-    }
-    auth.by_email.forgive(&name);
+    let stored = prove_password(auth, request, user, current).await?;
     let hash = auth.hasher.hash(new).await?;
     let from = auth.client(request).to_string();
     let user = user.clone();
@@ -210,7 +228,8 @@ pub async fn change_password(
             users::set_password(conn, id, &hash)?;
             sessions::delete_of_user(conn, id, Some(&kept))?;
             let actor = user.email.to_string();
-            let row = row(actor, "user.password", id, user.account_id, &from, wall_ms());
+            let account = user.account_id;
+            let row = row(Some(id), actor, "user.password", id, account, &from, wall_ms());
             Ok(audit::insert(conn, &row)?)
         })
         .await?;
@@ -272,10 +291,7 @@ pub(super) fn count(
 
 /// What an e-mail address is counted by, be it one or not.
 fn name(email: &str) -> [u8; 32] {
-    match Email::parse(email) {
-        Some(email) => Sha256::digest(email.as_str()).into(),
-        None => Sha256::digest(email).into(),
-    }
+    Sha256::digest(Email::looked_up(email).as_str()).into()
 }
 
 /// The hash of the token that the request's cookie holds.
@@ -304,6 +320,7 @@ fn no_cookie(auth: &Auth) -> Cookie<'static> {
 }
 
 pub(super) fn row(
+    actor_id: Option<UserId>,
     actor: String,
     action: &str,
     object: impl ToString,
@@ -319,6 +336,8 @@ pub(super) fn row(
         object: object.to_string(),
         account_id,
         from: Some(from.to_owned()),
+        actor_id,
+        changes: None,
     }
 }
 

@@ -18,14 +18,14 @@ use super::{
 };
 use crate::{
     clock::wall_ms,
-    id::{AccountId, LedgerId, UserId},
+    id::{AccountId, UserId},
     points::Seconds,
     problem::{Code, Problem},
     store::{
         Store,
         accounts::{self, Account},
         audit,
-        ledger::{self, TopUp},
+        ledger::{self, EntryKind, Posted, Posting},
         setup_links,
         users::{self, User as Row},
     },
@@ -141,20 +141,22 @@ pub async fn set_up(
                 is_active: true,
                 created_at: now,
                 last_signed_in_at: None,
+                email_confirmed: true,
             };
             accounts::insert(conn, &account)?;
-            let topup = first_points(account.id, link, now);
-            ledger::top_up(conn, &topup)?;
+            let Posted::Made(topup) = ledger::post(conn, &first_points(account.id, link))? else {
+                return Err(Code::Internal.into());
+            };
             // An operator who was disabled keeps the address.
             users::insert(conn, &user, &password)?
                 .map_err(|_taken| Problem::field("email", super::EMAIL_RULE))?;
             let mut did = |action, object: String| {
                 let actor = ACTOR.to_owned();
-                let row = session::row(actor, action, object, Some(account.id), &from, now);
+                let row = session::row(None, actor, action, object, Some(account.id), &from, now);
                 audit::insert(conn, &row)
             };
             did("account.create", account.id.to_string())?;
-            did("account.topup", topup.entry_id.to_string())?;
+            did("account.topup", topup.id.to_string())?;
             did("user.create", user.id.to_string())?;
             session::open(conn, &hash, &user, &from, now)?;
             Ok(user)
@@ -164,14 +166,13 @@ pub async fn set_up(
 }
 
 /// The link works once, so its hash serves as the idempotency key.
-fn first_points(account_id: AccountId, link: [u8; 32], now: i64) -> TopUp {
-    TopUp {
-        entry_id: LedgerId::new(),
+fn first_points(account_id: AccountId, link: [u8; 32]) -> Posting {
+    Posting {
+        kind: EntryKind::TopUp,
         account_id,
         seconds: FIRST_POINTS,
         note: Some("Free points to begin with, from the set-up".to_owned()),
         idempotency_hash: link,
         body_hash: link,
-        now,
     }
 }

@@ -86,12 +86,13 @@ pub fn short(ms: u64) -> String {
     }
 }
 
-/// How long `left` lasts when `spent` went within `days`; `None` when nothing was spent.
-pub fn lasting(left: Seconds, spent: Seconds, days: i64) -> Option<String> {
-    if spent.0 <= 0 || days <= 0 {
+/// How long `left` lasts when `spent` went within `within_ms`; `None` when nothing was spent.
+pub fn lasting(left: Seconds, spent: Seconds, within_ms: i64) -> Option<String> {
+    if spent.0 <= 0 || within_ms <= 0 {
         return None;
     }
-    let hours = i128::from(left.0.max(0)) * i128::from(days) * 24 / i128::from(spent.0);
+    let ms = i128::from(left.0.max(0)) * i128::from(within_ms) / i128::from(spent.0);
+    let hours = ms / 3_600_000;
     Some(match hours {
         0 => "less than an hour".to_owned(),
         1..48 => format!("about {}", count(i64::try_from(hours).unwrap_or(0), "hour")),
@@ -169,12 +170,15 @@ mod tests {
 
     #[test]
     fn how_long_points_last_follows_the_recent_rate() {
-        let lasting = |left, spent| lasting(Seconds(left), Seconds(spent), 7);
+        let within = |ms| move |left, spent| lasting(Seconds(left), Seconds(spent), ms);
+        let lasting = within(7 * 86_400_000);
         assert_eq!(lasting(6_000, 0), None);
         assert_eq!(lasting(0, 700).as_deref(), Some("less than an hour"));
         assert_eq!(lasting(100, 700).as_deref(), Some("about 24 hours"));
         assert_eq!(lasting(1_000, 700).as_deref(), Some("about 10 days"));
         assert_eq!(lasting(i64::MAX, 1).as_deref(), Some("more than two years"));
+        // Half of it went within two minutes: the rest does not last a week.
+        assert_eq!(within(120_000)(300, 300).as_deref(), Some("less than an hour"));
     }
 
     #[test]

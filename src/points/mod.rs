@@ -34,7 +34,13 @@ impl Seconds {
     /// A number that [`Seconds::points`] has shown, such as `1.0166666666666666` for 61 seconds, is
     /// taken back as what it was.
     pub fn from_points(text: &str) -> Option<Self> {
-        exact_seconds(text).or_else(|| shown_seconds(text)).filter(|seconds| *seconds > 0).map(Self)
+        Self::from_signed_points(text).filter(|seconds| seconds.0 > 0)
+    }
+
+    /// The same of either sign, such as `-2.5`, for a correction; none is not one.
+    pub fn from_signed_points(text: &str) -> Option<Self> {
+        let seconds = exact_seconds(text).or_else(|| shown_seconds(text));
+        seconds.filter(|seconds| *seconds != 0).map(Self)
     }
 
     /// The same as a length of time; negative seconds are none.
@@ -74,10 +80,10 @@ fn shown_seconds(text: &str) -> Option<i64> {
     let points: f64 = text.parse().ok()?;
     let seconds = (points * 60.0).round();
     // 2^50: far beyond it a double of points no longer tells neighbouring seconds apart.
-    if !(0.0..=1_125_899_906_842_624.0).contains(&seconds) {
+    if seconds.abs() > 1_125_899_906_842_624.0 || !seconds.is_finite() {
         return None;
     }
-    #[expect(clippy::cast_possible_truncation, reason = "whole and at most 2^50")]
+    #[expect(clippy::cast_possible_truncation, reason = "whole and at most 2^50 either way")]
     let seconds = seconds as i64;
     #[expect(clippy::float_cmp, reason = "the very double that was shown")]
     let same = Seconds(seconds).points() == points;
@@ -141,6 +147,22 @@ mod tests {
             "٣",
         ] {
             assert_eq!(Seconds::from_points(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_correction_has_either_sign_and_is_not_none() {
+        for (text, seconds) in [("-1", -60), ("-0.05", -3), ("-1e2", -6_000), ("2.5", 150)] {
+            assert_eq!(Seconds::from_signed_points(text), Some(Seconds(seconds)), "{text}");
+        }
+        for seconds in [-1, -61, -3_599, i64::from(i32::MIN)] {
+            let shown = Seconds(seconds).points().to_string();
+            assert_eq!(Seconds::from_signed_points(&shown), Some(Seconds(seconds)), "{shown}");
+        }
+        for wrong in
+            ["0", "-0", "-0.0", "-0.001", "-1.001", "-153722867280912931", "-", "--1", "-inf"]
+        {
+            assert_eq!(Seconds::from_signed_points(wrong), None, "{wrong}");
         }
     }
 

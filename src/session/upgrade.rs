@@ -4,7 +4,10 @@
 //! prints, logs or keeps it. What a key may do is decided by `admission`; what follows the upgrade
 //! is [`super::actor`]'s.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -77,7 +80,7 @@ pub async fn voice(
             Handshake::Bad => refuse(Code::BadHandshake),
             Handshake::Good => refuse(Code::Draining),
         },
-        Ok(Verdict::Admitted(admitted)) => begin(voice, &request, payload, admitted),
+        Ok(Verdict::Admitted(admitted)) => begin(voice, &request, payload, admitted).0,
     }
 }
 
@@ -177,13 +180,13 @@ pub(super) async fn in_time(
     verdict
 }
 
-/// Upgrades, and starts the call's actor.
+/// Upgrades, and starts the call's actor. The watch is there as long as the call is.
 pub(super) fn begin(
     voice: web::Data<Voice>,
     request: &HttpRequest,
     payload: web::Payload,
     admitted: Admitted,
-) -> HttpResponse {
+) -> (HttpResponse, Weak<Watch>) {
     let socket = request.conn_data::<Arc<PeerSocket>>().map(Arc::downgrade);
     let subject = Subject {
         call_id: admitted.call_id,
@@ -199,6 +202,7 @@ pub(super) fn begin(
         socket.unwrap_or_default(),
         voice.hub.open(subject),
     ));
+    let live = Arc::downgrade(&watch);
     let violation = Found::default();
     let guarded = Guarded::new(payload, violation.clone());
     let hints = hints(request);
@@ -208,9 +212,10 @@ pub(super) fn begin(
         .protocols(&Subprotocol::TOKENS)
         .frame_size(MOST_BYTES)
         .start();
-    upgraded.unwrap_or_else(|_| {
+    let answer = upgraded.unwrap_or_else(|_| {
         // Our own judgement of the handshake is the stricter one, so this is not expected; dropping
         // the session has settled the call.
         refuse(Code::BadHandshake)
-    })
+    });
+    (answer, live)
 }

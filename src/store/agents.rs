@@ -192,12 +192,36 @@ pub fn get(conn: &mut Conn, id: AgentId) -> Result<Option<Agent>, StoreError> {
     Ok(row.map(Agent::from))
 }
 
+/// What is still told of an agent when it is deleted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Label {
+    /// What it is called, or was.
+    pub name: String,
+    /// Whether it is deleted: nothing leads to it any more.
+    pub is_deleted: bool,
+}
+
 /// What an agent is called, also if it is deleted: its calls are still listed.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn name(conn: &mut Conn, id: AgentId) -> Result<Option<String>, StoreError> {
-    Ok(agents::table.find(id.to_string()).select(agents::name).first(conn).optional()?)
+pub fn label(conn: &mut Conn, id: AgentId) -> Result<Option<Label>, StoreError> {
+    let found: Option<(String, bool)> = agents::table
+        .find(id.to_string())
+        .select((agents::name, agents::deleted_at.is_not_null()))
+        .first(conn)
+        .optional()?;
+    Ok(found.map(|(name, is_deleted)| Label { name, is_deleted }))
+}
+
+/// How many agents an account has, and how many with those that are deleted.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn count(conn: &mut Conn, account: AccountId) -> Result<(i64, i64), StoreError> {
+    let all = || agents::table.filter(agents::account_id.eq(account.to_string()));
+    let there = all().filter(agents::deleted_at.is_null()).count().get_result(conn)?;
+    Ok((there, all().count().get_result(conn)?))
 }
 
 /// The agent as [`get`] finds it, locked until the transaction ends.

@@ -55,7 +55,7 @@ column! {
     LedgerId: Text as String, |text| text.parse().ok();
     NodeId: Text as String, |text| text.parse().ok();
     UserId: Text as String, |text| text.parse().ok();
-    Email: Text as String, |text| Email::from_stored(text);
+    Email: Text as String, |text| Some(Email::from_stored(text));
     PasswordHash: Text as String, |text| Some(PasswordHash::from_stored(text));
     Role: Text as String, |text| Role::from_name(&text);
     KeySuffix: Text as String, |text| KeySuffix::from_stored(&text);
@@ -68,6 +68,7 @@ column! {
     EndReason: Text as String, |text| EndReason::from_stored(&text);
     TranscriptLine: Text as String, |text| serde_json::from_str(&text).ok();
     Speaker: Text as String, |text| super::calls::stretches::role_from_stored(&text);
+    super::audit::Changes: Text as String, |text| serde_json::from_str(&text).ok();
     super::calls::Parameters: Text as String, |text| serde_json::from_str(&text).ok();
     super::ledger::EntryKind: Text as String, |text| super::ledger::EntryKind::from_stored(&text);
     Seconds: BigInt as i64, |seconds| Some(Seconds(seconds));

@@ -159,6 +159,20 @@ pub fn successor(conn: &mut Conn, id: KeyId) -> Result<Option<KeyView>, StoreErr
     key.map(|key| view(conn, key)).transpose()
 }
 
+/// How many active keys an account has, and how many with those that are revoked.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn count(conn: &mut Conn, account: AccountId) -> Result<(i64, i64), StoreError> {
+    let all = || {
+        keys::table
+            .inner_join(agents_table::table)
+            .filter(agents_table::account_id.eq(account.to_string()))
+    };
+    let active = all().filter(keys::is_active.eq(true)).count().get_result(conn)?;
+    Ok((active, all().count().get_result(conn)?))
+}
+
 /// Which keys a list shows; the default shows all.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct KeyFilter {

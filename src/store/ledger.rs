@@ -11,6 +11,7 @@ use super::{
     schema::{ledger, topups},
 };
 use crate::{
+    clock::wall_ms,
     id::{AccountId, CallId, LedgerId},
     points::Seconds,
 };
@@ -60,14 +61,14 @@ pub struct Entry {
     pub created_at: i64,
 }
 
-/// A wish to top an account up.
+/// What an operator wishes to write into the ledger: a top-up or an adjustment.
 #[derive(Debug, Clone)]
-pub struct TopUp {
-    /// The id of the new row.
-    pub entry_id: LedgerId,
+pub struct Posting {
+    /// [`EntryKind::TopUp`] or [`EntryKind::Adjustment`]; a call is charged by [`charge`].
+    pub kind: EntryKind,
     /// Whose account.
     pub account_id: AccountId,
-    /// How much; more than zero.
+    /// How much; more than zero for a top-up, not zero for an adjustment.
     pub seconds: Seconds,
     /// What to write beside it.
     pub note: Option<String>,
@@ -75,13 +76,11 @@ pub struct TopUp {
     pub idempotency_hash: [u8; 32],
     /// Hash of what was asked, to tell "the same again" from "something else under the same key".
     pub body_hash: [u8; 32],
-    /// Milliseconds since 1970.
-    pub now: i64,
 }
 
-/// What became of a [`TopUp`].
+/// What became of a [`Posting`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TopUpOutcome {
+pub enum Posted {
     /// This row was made.
     Made(Entry),
     /// The same was asked before, and this row made then.
@@ -92,6 +91,8 @@ pub enum TopUpOutcome {
     NoAccount,
     /// The balance would not fit into 64 bits.
     OutOfRange,
+    /// The balance would be less than what live calls hold.
+    NotFree,
 }
 
 /// An account's rows, newest first.
@@ -111,14 +112,14 @@ pub fn list(
         .load(conn)?)
 }
 
-/// Tops an account up, once per idempotency key.
+/// Writes a top-up or an adjustment, once per idempotency key of the account.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn top_up(conn: &mut Conn, wish: &TopUp) -> Result<TopUpOutcome, StoreError> {
+pub fn post(conn: &mut Conn, wish: &Posting) -> Result<Posted, StoreError> {
     // The account's lock also orders two requests with the same idempotency key.
     let Some(account) = accounts::lock(conn, wish.account_id)? else {
-        return Ok(TopUpOutcome::NoAccount);
+        return Ok(Posted::NoAccount);
     };
     let before: Option<(Vec<u8>, String)> = topups::table
         .find((wish.account_id.to_string(), wish.idempotency_hash.as_slice()))
@@ -127,21 +128,25 @@ pub fn top_up(conn: &mut Conn, wish: &TopUp) -> Result<TopUpOutcome, StoreError>
         .optional()?;
     if let Some((body_hash, entry_id)) = before {
         if body_hash != wish.body_hash {
-            return Ok(TopUpOutcome::Conflict);
+            return Ok(Posted::Conflict);
         }
-        return Ok(TopUpOutcome::Same(ledger::table.find(entry_id).get_result(conn)?));
+        return Ok(Posted::Same(ledger::table.find(entry_id).get_result(conn)?));
     }
-    if account.balance.0.checked_add(wish.seconds.0).is_none() {
-        return Ok(TopUpOutcome::OutOfRange);
+    let Some(balance) = account.balance.0.checked_add(wish.seconds.0) else {
+        return Ok(Posted::OutOfRange);
+    };
+    if balance < account.held.0 {
+        return Ok(Posted::NotFree);
     }
     let entry = Entry {
-        id: wish.entry_id,
+        // Made under the lock, so that no row comes to stand below one that was listed before.
+        id: LedgerId::new(),
         account_id: wish.account_id,
-        kind: EntryKind::TopUp,
+        kind: wish.kind,
         seconds: wish.seconds,
         call_id: None,
         note: wish.note.clone(),
-        created_at: wish.now,
+        created_at: wall_ms(),
     };
     insert(conn, &entry)?;
     diesel::insert_into(topups::table)
@@ -149,11 +154,11 @@ pub fn top_up(conn: &mut Conn, wish: &TopUp) -> Result<TopUpOutcome, StoreError>
             topups::account_id.eq(wish.account_id.to_string()),
             topups::idempotency_hash.eq(wish.idempotency_hash.as_slice()),
             topups::body_hash.eq(wish.body_hash.as_slice()),
-            topups::ledger_id.eq(wish.entry_id.to_string()),
+            topups::ledger_id.eq(entry.id.to_string()),
         ))
         .execute(conn)?;
     accounts::book(conn, wish.account_id, wish.seconds, Seconds(0))?;
-    Ok(TopUpOutcome::Made(entry))
+    Ok(Posted::Made(entry))
 }
 
 /// Writes the charge of a call: `seconds`, more than zero, as a negative row. The caller books it on

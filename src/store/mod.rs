@@ -6,7 +6,7 @@
 //! the caller's log span. Look next at [`keys`] and [`calls`], which admission and the ledger use.
 //!
 //! **The order of locks.** Whoever locks more than one row locks in this order: node, key, agent,
-//! operators by rising id, user, account, calls by rising id. Work handed to [`Store::write`] runs once and is not repeated after a
+//! operators and owners by rising id, user, account, calls by rising id. Work handed to [`Store::write`] runs once and is not repeated after a
 //! deadlock, so the order is what keeps PostgreSQL free of them.
 
 pub mod accounts;

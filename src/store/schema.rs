@@ -136,6 +136,8 @@ diesel::table! {
         object -> Text,
         account_id -> Nullable<Text>,
         from_address -> Nullable<Text>,
+        actor_id -> Nullable<Text>,
+        changes -> Nullable<Text>,
     }
 }
 
@@ -161,6 +163,7 @@ diesel::table! {
         last_signed_in_at -> Nullable<BigInt>,
         oidc_issuer -> Nullable<Text>,
         oidc_subject -> Nullable<Binary>,
+        email_confirmed -> Bool,
     }
 }
 

@@ -38,6 +38,9 @@ pub struct User {
     pub created_at: i64,
     /// When the user last signed in.
     pub last_signed_in_at: Option<i64>,
+    /// Whether the operator or single sign-on vouches that the address is the user's own. An owner's
+    /// word is not enough: whoever has the address is somebody of another account, perhaps.
+    pub email_confirmed: bool,
 }
 
 /// Somebody else has this e-mail address.
@@ -74,6 +77,7 @@ pub fn insert(
                 users::is_operator.eq(user.is_operator),
                 users::is_active.eq(user.is_active),
                 users::created_at.eq(user.created_at),
+                users::email_confirmed.eq(user.email_confirmed),
             ))
             .execute(conn),
     )
@@ -154,18 +158,32 @@ pub fn has_operator(conn: &mut Conn) -> Result<bool, StoreError> {
     Ok(any.is_some())
 }
 
-/// The operators who can sign in, locked until the transaction ends, so that two of them cannot make
-/// each other the last one.
+/// Those who can sign in and are in charge of the server or of this account, its operators and owners,
+/// locked until the transaction ends, so that two of them cannot make each other the last one.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn lock_operators(conn: &mut Conn) -> Result<Vec<UserId>, StoreError> {
+pub fn lock_in_charge(
+    conn: &mut Conn,
+    account: Option<AccountId>,
+) -> Result<Vec<User>, StoreError> {
+    // No account has an empty id.
+    let account = account.map(|id| id.to_string()).unwrap_or_default();
+    let owner = users::account_id.eq(account).and(users::role.eq(Role::Owner.as_str()));
     let query = users::table
-        .filter(users::is_operator.eq(true))
+        .filter(users::is_operator.eq(true).or(owner.assume_not_null()))
         .filter(users::is_active.eq(true))
         .order(users::id.asc())
-        .select(users::id);
+        .select(User::as_select());
     Ok(locked(query, Rows).get_results(conn)?)
+}
+
+/// How many users an account has.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn count(conn: &mut Conn, account: AccountId) -> Result<i64, StoreError> {
+    Ok(users::table.filter(users::account_id.eq(account.to_string())).count().get_result(conn)?)
 }
 
 /// Writes e-mail address, role and flags of a user that is there. [`Taken`] spoils the transaction.
@@ -180,6 +198,7 @@ pub fn update(conn: &mut Conn, user: &User) -> Result<Result<(), Taken>, StoreEr
                 users::role.eq(user.role.as_str()),
                 users::is_operator.eq(user.is_operator),
                 users::is_active.eq(user.is_active),
+                users::email_confirmed.eq(user.email_confirmed),
             ))
             .execute(conn),
     )
@@ -228,7 +247,11 @@ pub fn bind(
     let bound = diesel::update(users::table.find(id.to_string()))
         .filter(users::email.eq(email.as_str()))
         .filter(free.or(users::oidc_subject.eq(subject.as_slice())))
-        .set((users::oidc_issuer.eq(issuer), users::oidc_subject.eq(subject.as_slice())))
+        .set((
+            users::oidc_issuer.eq(issuer),
+            users::oidc_subject.eq(subject.as_slice()),
+            users::email_confirmed.eq(true),
+        ))
         .execute(conn)?;
     Ok(bound == 1)
 }

@@ -52,14 +52,34 @@ impl TestApp {
         Self::on(dir, url, Some(TOKEN), "").await
     }
 
+    /// The same, where an account's own people may make so much.
+    pub async fn limited(limits: api::Limits) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", dir.path().join("test.db").display());
+        Self::with(dir, url, Some(TOKEN), "", limits).await
+    }
+
     /// On this database, with this operator's token and these trusted proxies.
     pub async fn on(dir: TempDir, url: String, token: Option<&str>, proxies: &str) -> Self {
+        Self::with(dir, url, token, proxies, api::Limits::default()).await
+    }
+
+    async fn with(
+        dir: TempDir,
+        url: String,
+        token: Option<&str>,
+        proxies: &str,
+        limits: api::Limits,
+    ) -> Self {
         log();
         let store = web::block(move || Store::open(&url)).await.unwrap().unwrap();
         let registry = RegistryHandle::start(NodeClock::start());
         let proxies: Proxies = proxies.parse().unwrap();
-        let context =
-            web::Data::new(api::Context { store: store.clone(), registry: registry.clone() });
+        let context = web::Data::new(api::Context {
+            store: store.clone(),
+            registry: registry.clone(),
+            limits,
+        });
         let public_url = PUBLIC_URL.to_owned();
         let token = token.map(SecretString::from);
         let settings = auth::Settings::new(public_url, token, proxies.clone());
@@ -111,6 +131,12 @@ impl TestApp {
     /// A top-up with this idempotency key.
     pub async fn top_up(&self, account: &str, key: &str, body: &Value) -> Reply {
         let path = format!("/api/accounts/{account}/topups");
+        Reply::to(self.request("POST", &path).header("Idempotency-Key", key).json(body)).await
+    }
+
+    /// An adjustment with this idempotency key.
+    pub async fn adjust(&self, account: &str, key: &str, body: &Value) -> Reply {
+        let path = format!("/api/accounts/{account}/adjustments");
         Reply::to(self.request("POST", &path).header("Idempotency-Key", key).json(body)).await
     }
 

@@ -4,15 +4,19 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 mod accounts;
+mod addresses;
+mod adjustments;
 mod agents;
 mod app;
 mod calls;
 mod canary;
+mod changes;
 mod docs;
 mod health;
 mod keys;
 mod ledger;
 mod lists;
+mod limits;
 mod main_path;
 mod people;
 #[path = "../support/postgres.rs"]

@@ -20,6 +20,7 @@ const TABLE: &[(&str, &str, [u16; 7])] = &[
     ("GET", "/api/accounts/{account}", [401, 200, 200, 200, 404, 200, 200]),
     ("PATCH", "/api/accounts/{account}", [401, 403, 403, 200, 404, 200, 200]),
     ("POST", "/api/accounts/{account}/topups", [401, 403, 403, 403, 403, 201, 201]),
+    ("POST", "/api/accounts/{account}/adjustments", [401, 403, 403, 403, 403, 201, 201]),
     ("GET", "/api/accounts/{account}/ledger", [401, 200, 200, 200, 404, 200, 200]),
     ("GET", "/api/users", [401, 403, 403, 200, 200, 200, 200]),
     ("POST", "/api/users", [401, 403, 403, 201, 422, 201, 201]),
@@ -88,6 +89,7 @@ async fn prepare(app: &TestApp, account: &str, path: &str, number: usize) -> (St
     path = path.replace("{agent}", &agent);
     let body = match path.split('/').nth(2) {
         Some("accounts") if path.ends_with("topups") => json!({"points": 1}),
+        Some("accounts") if path.ends_with("adjustments") => json!({"points": 1, "note": "a"}),
         Some("accounts") => json!({"name": "Acme"}),
         Some("users") if path == "/api/users" => {
             json!({"account_id": account, "email": email, "password": PASSWORD})
@@ -192,7 +194,7 @@ async fn nobody_sees_what_is_another_accounts() {
 async fn a_change_is_written_down_to_whoever_made_it() {
     let app = TestApp::start().await;
     let account = app.account().await;
-    app.user(&account, "ada@example.com", "member").await;
+    let ada_id = app.user(&account, "ada@example.com", "member").await;
     let ada = app.sign_in("ada@example.com").await;
     let agent = json!({"account_id": account, "name": "Echo", "engine": "echo"});
     let agent = ada.post(&app, "/api/agents", &agent).await.created_id();
@@ -200,6 +202,7 @@ async fn a_change_is_written_down_to_whoever_made_it() {
     let row = &rows["items"][0];
     assert_eq!((&row["action"], &row["object"]), (&json!("agent.create"), &json!(agent)));
     assert_eq!((&row["actor"], &row["from"]), (&json!("ada@example.com"), &json!("127.0.0.1")));
+    assert_eq!(row["actor_id"], json!(ada_id));
     assert_eq!(rows["items"][1]["action"], "user.sign_in");
 }
 

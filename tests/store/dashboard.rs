@@ -91,16 +91,17 @@ on_both! {
     async fn a_deleted_agent_keeps_its_name(db: Db) {
         let world = db.world(0).await;
         let (agent, key) = (world.agent.id, world.key.id);
-        let name = db
+        let label = db
             .store
             .write(move |conn| {
                 keys::revoke(conn, key, 1)?;
                 agents::delete(conn, agent, 2)?;
                 assert!(agents::get(conn, agent)?.is_none());
-                agents::name(conn, agent)
+                agents::label(conn, agent)
             })
             .await
             .unwrap();
-        assert_eq!(name.as_deref(), Some("Front desk"));
+        let label = label.unwrap();
+        assert_eq!((label.name.as_str(), label.is_deleted), ("Front desk", true));
     }
 }

@@ -23,6 +23,7 @@ fn user(account_id: Option<AccountId>, email: &str) -> User {
         is_active: true,
         created_at: 5,
         last_signed_in_at: None,
+        email_confirmed: false,
     }
 }
 
@@ -42,7 +43,8 @@ on_both! {
                 assert!(!users::has_operator(conn)?, "an owner is no operator");
                 assert_eq!(users::insert(conn, &eve, &hash("e"))?, Ok(()));
                 assert!(users::has_operator(conn)?);
-                assert_eq!(users::lock_operators(conn)?, [eve.id]);
+                assert_eq!(users::lock_in_charge(conn, None)?, std::slice::from_ref(&eve));
+                assert_eq!(users::count(conn, world.account)?, 1);
                 assert_eq!(users::get(conn, ada.id)?, Some(ada.clone()));
                 assert_eq!(users::lock(conn, ada.id)?, Some(ada.clone()));
                 assert_eq!(users::get(conn, UserId::new())?, None);
@@ -57,6 +59,11 @@ on_both! {
                 let older = Page { after: Some(eve.id), limit: 1 };
                 assert_eq!(ids(users::list(conn, None, older)?), [ada.id]);
 
+                let owner = User { role: Role::Owner, ..ada.clone() };
+                assert_eq!(users::update(conn, &owner)?, Ok(()));
+                let in_charge = [owner, eve.clone()];
+                assert_eq!(users::lock_in_charge(conn, Some(world.account))?, in_charge);
+                assert_eq!(users::lock_in_charge(conn, Some(AccountId::new()))?, in_charge[1..]);
                 let after = User { role: Role::Owner, is_active: false, ..ada.clone() };
                 assert_eq!(users::update(conn, &after)?, Ok(()));
                 users::signed_in(conn, ada.id, 77)?;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use upvoot::{
     admission::{self, NewCall, Refusal, Verdict},
     auth::token::{Token, TokenHash},
-    id::{CallId, NodeId, UserId},
+    id::{AuditId, CallId, NodeId, UserId},
     points::Seconds,
     store::{
-        StoreError, agents, calls,
+        Page, StoreError, agents, audit, calls,
         tickets::{self, Ticket},
     },
 };
@@ -32,7 +32,26 @@ async fn ask(world: &World, hash: TokenHash, user: UserId) -> Result<Verdict, St
         now_ms: NOW,
         unclaimed: Arc::new(|_, _| {}),
     };
-    admission::ask_by_ticket(&world.store, hash, user, call).await
+    let told = move |call: CallId, account| audit::Row {
+        id: AuditId::new(),
+        at: NOW,
+        actor: "ada@example.com".to_owned(),
+        action: "call.try".to_owned(),
+        object: call.to_string(),
+        account_id: Some(account),
+        from: None,
+        actor_id: Some(user),
+        changes: None,
+    };
+    admission::ask_by_ticket(&world.store, hash, user, call, told).await
+}
+
+/// Who made which call, by the audit log.
+async fn tried(world: &World) -> Vec<(Option<UserId>, String)> {
+    let account = Some(world.account);
+    let list = move |conn: &mut _| audit::list(conn, account, Page { after: None, limit: 10 });
+    let rows = world.store.read(list).await.unwrap();
+    rows.into_iter().map(|row| (row.actor_id, row.object)).collect()
 }
 
 async fn refusal(world: &World, hash: TokenHash, user: UserId) -> Option<Refusal> {
@@ -54,6 +73,7 @@ on_both! {
         let id = admitted.call_id;
         let row = world.store.read(move |conn| calls::get(conn, id)).await.unwrap().unwrap();
         assert_eq!((row.key_id, row.agent_id, row.ended_at), (None, world.agent.id, None));
+        assert_eq!(tried(&world).await, [(Some(user), id.to_string())], "who made it is told");
         assert_eq!(world.account().await.held, Seconds(60));
         assert_eq!(refusal(&world, hash, user).await, Some(Refusal::InvalidTicket), "once");
         world.check_books().await;
@@ -69,6 +89,7 @@ on_both! {
         assert_eq!(refusal(&world, late, user).await, Some(Refusal::InvalidTicket));
         let unknown = Token::generate().unwrap().hash();
         assert_eq!(refusal(&world, unknown, user).await, Some(Refusal::InvalidTicket));
+        assert_eq!(tried(&world).await.len(), 1, "a refused try is no call");
     }
 
     async fn old_ones_are_cleared_away_by_the_next(db: Db) {

@@ -3,7 +3,7 @@
 use upvoot::{
     agent::profile::Engine,
     call::event::{EndReason, Role, TranscriptLine},
-    id::{AccountId, AgentId, AuditId, CallId, KeyId, LedgerId, NodeId},
+    id::{AccountId, AgentId, AuditId, CallId, KeyId, LedgerId, NodeId, UserId},
     key::PlainKey,
     points::Seconds,
     store::{
@@ -12,7 +12,7 @@ use upvoot::{
         audit,
         calls::{self, CallFilter, Opening, Recognition},
         keys::{self, Key, KeyFilter, RefusedUses},
-        ledger::{self, EntryKind, TopUp, TopUpOutcome},
+        ledger::{self, EntryKind, Posted, Posting},
     },
 };
 
@@ -279,32 +279,29 @@ on_both! {
 
     async fn a_top_up_is_made_once_per_idempotency_key(db: Db) {
         let world = db.world(0).await;
-        let wish = TopUp {
-            entry_id: LedgerId::new(),
+        let wish = Posting {
+            kind: EntryKind::TopUp,
             account_id: world.account,
             seconds: Seconds(60),
             note: Some("invoice 7".to_owned()),
             idempotency_hash: [1; 32],
             body_hash: [2; 32],
-            now: 40,
         };
-        let top_up = |wish: TopUp| {
+        let post = |wish: Posting| {
             let store = db.store.clone();
-            async move { store.write(move |conn| ledger::top_up(conn, &wish)).await }
+            async move { store.write(move |conn| ledger::post(conn, &wish)).await }
         };
         // Many at once, as an impatient client would.
-        let tries = (0..20).map(|_| {
-            tokio::spawn(top_up(TopUp { entry_id: LedgerId::new(), ..wish.clone() }))
-        });
+        let tries = (0..20).map(|_| tokio::spawn(post(wish.clone())));
         let mut entries = Vec::new();
         let mut made = 0;
         for one in tries.collect::<Vec<_>>() {
             match one.await.unwrap().unwrap() {
-                TopUpOutcome::Made(entry) => {
+                Posted::Made(entry) => {
                     made += 1;
                     entries.push(entry);
                 }
-                TopUpOutcome::Same(entry) => entries.push(entry),
+                Posted::Same(entry) => entries.push(entry),
                 other => panic!("{other:?}"),
             }
         }
@@ -315,24 +312,79 @@ on_both! {
         assert_eq!(entries[0].note.as_deref(), Some("invoice 7"));
         assert_eq!(world.entries().await, entries);
 
-        let again = |change: fn(&mut TopUp)| {
-            let mut wish = TopUp { entry_id: LedgerId::new(), ..wish.clone() };
+        let again = |change: fn(&mut Posting)| {
+            let mut wish = wish.clone();
             change(&mut wish);
             wish
         };
-        let other = top_up(again(|wish| wish.body_hash = [3; 32])).await.unwrap();
-        assert_eq!(other, TopUpOutcome::Conflict);
-        let nobody = top_up(again(|wish| wish.account_id = AccountId::new())).await.unwrap();
-        assert_eq!(nobody, TopUpOutcome::NoAccount);
+        let other = post(again(|wish| wish.body_hash = [3; 32])).await.unwrap();
+        assert_eq!(other, Posted::Conflict);
+        let nobody = post(again(|wish| wish.account_id = AccountId::new())).await.unwrap();
+        assert_eq!(nobody, Posted::NoAccount);
         let too_much = again(|wish| {
             wish.idempotency_hash = [4; 32];
             wish.seconds = Seconds(i64::MAX);
         });
-        assert_eq!(top_up(too_much).await.unwrap(), TopUpOutcome::OutOfRange);
+        assert_eq!(post(too_much).await.unwrap(), Posted::OutOfRange);
         let used_up = again(|wish| wish.idempotency_hash = [4; 32]);
-        assert!(matches!(top_up(used_up).await.unwrap(), TopUpOutcome::Made(_)));
+        assert!(matches!(post(used_up).await.unwrap(), Posted::Made(_)));
         assert_eq!(world.account().await.balance, Seconds(120));
         world.check_books().await;
+    }
+
+    async fn an_adjustment_never_takes_what_is_held(db: Db) {
+        let world = db.world(100).await;
+        let held = world.admit().await;
+        let adjust = async |seconds: i64, key: u8| {
+            let wish = Posting {
+                kind: EntryKind::Adjustment,
+                account_id: world.account,
+                seconds: Seconds(seconds),
+                note: Some("refund".to_owned()),
+                idempotency_hash: [key; 32],
+                body_hash: [key; 32],
+            };
+            db.store.write(move |conn| ledger::post(conn, &wish)).await.unwrap()
+        };
+        // 60 of the 100 are held.
+        assert_eq!(adjust(-41, 1).await, Posted::NotFree);
+        assert_eq!(adjust(i64::MIN, 1).await, Posted::NotFree);
+        assert_eq!(adjust(i64::MAX, 1).await, Posted::OutOfRange);
+        let Posted::Made(entry) = adjust(-40, 1).await else { panic!("40 are free") };
+        assert_eq!((entry.kind, entry.seconds), (EntryKind::Adjustment, Seconds(-40)));
+        assert_eq!(adjust(-1, 2).await, Posted::NotFree);
+        assert!(matches!(adjust(25, 3).await, Posted::Made(_)));
+        assert_eq!(world.account().await.free(), Seconds(25));
+        world.settle(held.call_id, std::time::Duration::from_secs(5)).await;
+        held.claim.take();
+        assert_eq!(world.account().await.balance, Seconds(80));
+        world.check_books().await;
+    }
+
+    async fn no_entry_comes_below_one_that_was_listed(db: Db) {
+        let world = db.world(0).await;
+        let posts = (0..40u8).map(|key| {
+            let (store, account_id) = (db.store.clone(), world.account);
+            let wish = Posting {
+                kind: EntryKind::TopUp,
+                account_id,
+                seconds: Seconds(1),
+                note: None,
+                idempotency_hash: [key; 32],
+                body_hash: [key; 32],
+            };
+            tokio::spawn(async move { store.write(move |conn| ledger::post(conn, &wish)).await })
+        });
+        let posts: Vec<_> = posts.collect();
+        let mut seen: Vec<LedgerId> = Vec::new();
+        while seen.len() < posts.len() {
+            let listed: Vec<_> = world.entries().await.iter().rev().map(|entry| entry.id).collect();
+            assert_eq!(listed[..seen.len()], seen, "what was listed stays below what comes");
+            seen = listed;
+        }
+        for post in posts {
+            assert!(matches!(post.await.unwrap().unwrap(), Posted::Made(_)));
+        }
     }
 
     async fn the_audit_log_is_kept(db: Db) {
@@ -346,16 +398,28 @@ on_both! {
                 object: world.key.id.to_string(),
                 account_id: (number > 0).then_some(world.account),
                 from: (number > 1).then(|| "192.0.2.9".to_owned()),
+                actor_id: (number > 0).then(UserId::new),
+                changes: (number > 1).then(|| {
+                    audit::Changes::default()
+                        .value("role", "viewer", "owner")
+                        .value("is_active", true, true)
+                        .field("email", &1, &2)
+                }),
             })
             .collect();
         let written = rows.clone();
         let page = Page { after: Some(rows[2].id), limit: 1 };
+        let (account, since) = (world.account, upvoot::clock::wall_ms() - 60_000);
         let (all, one) = db
             .store
             .write(move |conn| {
                 for row in &written {
                     audit::insert(conn, row)?;
                 }
+                assert_eq!(audit::count_since(conn, account, "key.revoke", since)?, 2);
+                assert_eq!(audit::count_since(conn, account, "key.create", since)?, 0);
+                assert_eq!(audit::count_since(conn, account, "key.revoke", since + 120_000)?, 0);
+                assert_eq!(audit::count_since(conn, AccountId::new(), "key.revoke", since)?, 0);
                 let all = audit::list(conn, None, Page { after: None, limit: ALL })?;
                 Ok::<_, StoreError>((all, audit::list(conn, None, page)?))
             })

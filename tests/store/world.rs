@@ -16,7 +16,7 @@ use upvoot::{
         agents,
         calls::{self, Call, CallFilter},
         keys::{self, Key},
-        ledger::{self, Entry, TopUp, TopUpOutcome},
+        ledger::{self, Entry, EntryKind, Posted, Posting},
     },
 };
 
@@ -139,7 +139,7 @@ pub struct World {
 }
 
 impl World {
-    pub async fn top_up(&self, seconds: i64) -> TopUpOutcome {
+    pub async fn top_up(&self, seconds: i64) -> Posted {
         let entry_id = LedgerId::new();
         let mut idempotency_hash = [0; 32];
         idempotency_hash.copy_from_slice(&entry_id.to_string().as_bytes()[..32]);
@@ -147,16 +147,15 @@ impl World {
         for (at, byte) in entry_id.to_string().bytes().skip(20).enumerate() {
             idempotency_hash[at] ^= byte;
         }
-        let wish = TopUp {
-            entry_id,
+        let wish = Posting {
+            kind: EntryKind::TopUp,
             account_id: self.account,
             seconds: Seconds(seconds),
             note: None,
             idempotency_hash,
             body_hash: [0; 32],
-            now: 8,
         };
-        self.store.write(move |conn| ledger::top_up(conn, &wish)).await.unwrap()
+        self.store.write(move |conn| ledger::post(conn, &wish)).await.unwrap()
     }
 
     /// Asks for a call at `node`; fails the test if an admitted call is dropped unclaimed.

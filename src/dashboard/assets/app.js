@@ -137,15 +137,47 @@ function random() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// The same wish sent again after a lost answer has the same key; a changed wish has another.
-const wishes = new WeakMap();
+// The same wish sent again after a lost answer has the same key, after a reload too; a changed wish has
+// another. A browser that keeps nothing for a page still has it until the page goes. Of the wish only a
+// checksum is kept: what was typed is nobody's business in a storage.
+const wishes = new Map();
+
+const placeOf = (form) => `wish ${form.dataset.api}`;
+
+function wished(form) {
+  try {
+    return JSON.parse(sessionStorage.getItem(placeOf(form))) ?? wishes.get(placeOf(form));
+  } catch {
+    return wishes.get(placeOf(form));
+  }
+}
+
+function keep(form, wish) {
+  wishes.set(placeOf(form), wish);
+  try {
+    if (wish === undefined) sessionStorage.removeItem(placeOf(form));
+    else sessionStorage.setItem(placeOf(form), JSON.stringify(wish));
+  } catch {
+    // Its storage is off or full.
+  }
+}
+
+// FNV-1a, twice 32 bits: it tells wishes apart, and protects nothing.
+function checksum(text) {
+  let [one, two] = [0x811c9dc5, 0x1000193];
+  for (const byte of new TextEncoder().encode(text)) {
+    one = Math.imul(one ^ byte, 0x01000193);
+    two = Math.imul(two ^ byte, 0x85ebca6b);
+  }
+  return `${one >>> 0} ${two >>> 0} ${text.length}`;
+}
 
 function headersOf(form, body) {
   if (!("idempotent" in form.dataset)) return {};
-  const text = JSON.stringify(body);
-  const before = wishes.get(form);
-  const wish = before?.text === text ? before : { text, key: random() };
-  wishes.set(form, wish);
+  const sum = checksum(JSON.stringify(body));
+  const before = wished(form);
+  const wish = before?.sum === sum ? before : { sum, key: random() };
+  keep(form, wish);
   return { "idempotency-key": wish.key };
 }
 
@@ -156,7 +188,7 @@ async function send(form) {
   if (!answer.ok) return showProblem(form, answer.problem);
   clearProblem(form);
   settle(form);
-  wishes.delete(form);
+  if ("idempotent" in form.dataset) keep(form, undefined);
   const then = form.dataset.then;
   if (then?.startsWith("/")) {
     location.assign(then.replace("{id}", encodeURIComponent(answer.value?.id ?? "")));

@@ -1,22 +1,27 @@
 //! `/audit`: who did what to which object, when and from where.
 
+use std::collections::{HashMap, HashSet};
+
 use actix_web::web::{Data, Query};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::Context;
+use super::{Context, calls};
 use crate::{
+    auth::Action,
     dashboard::{
-        answer::{Answer, ok},
+        answer::{Answer, Trouble, ok},
         layout::{self, Section},
         part::{self, Row},
         seen::Seen,
         words,
     },
-    id::AuditId,
+    id::{AgentId, AuditId, UserId},
     store::{
-        Page,
-        audit::{self, Row as Entry},
+        Conn, Page, StoreError,
+        agents::{self, Label},
+        audit::{self, Changes, FromTo, Row as Entry},
+        users,
     },
 };
 
@@ -34,25 +39,61 @@ pub async fn show(context: Data<Context>, seen: Seen, wanted: Query<Wanted>) -> 
     let account = seen.account_id()?;
     let after = wanted.after.as_deref().and_then(|id| id.parse().ok());
     let page_of = Page::<AuditId> { after, limit: LISTED + 1 };
-    let mut entries =
-        context.store.read(move |conn| audit::list(conn, Some(account), page_of)).await?;
+    let users_too = seen.user.may(Action::Manage);
+    let (mut entries, there) = context
+        .store
+        .read(move |conn| {
+            let entries = audit::list(conn, Some(account), page_of)?;
+            let there = There::of(conn, &entries, users_too)?;
+            Ok::<_, Trouble>((entries, there))
+        })
+        .await?;
     let more = entries.len() > usize::try_from(LISTED).unwrap_or(usize::MAX);
     entries.truncate(usize::try_from(LISTED).unwrap_or(usize::MAX));
     let next = entries.last().filter(|_| more).map(|last| format!("/audit?after={}", last.id));
-    let content = page(&entries, next.as_deref());
+    let content = page(&entries, &there, next.as_deref());
     Ok(ok(layout::frame(&seen.frame, Section::Audit, "Audit", &[], &content)))
 }
 
-fn page(entries: &[Entry], next: Option<&str>) -> Markup {
+/// What of a page's entries still has a page of its own, for whoever looks.
+#[derive(Default)]
+struct There {
+    agents: HashMap<AgentId, Label>,
+    users: HashSet<UserId>,
+    /// Whether whoever looks may see the pages of users.
+    users_too: bool,
+}
+
+impl There {
+    fn of(conn: &mut Conn, entries: &[Entry], users_too: bool) -> Result<Self, StoreError> {
+        let mut there = Self { users_too, ..Self::default() };
+        for entry in entries {
+            if let Ok(id) = entry.object.parse()
+                && !there.agents.contains_key(&id)
+            {
+                there.agents.insert(id, agents::label(conn, id)?.unwrap_or_default());
+            }
+            let users = entry.object.parse().ok().into_iter().chain(entry.actor_id);
+            for id in users.filter(|_| users_too) {
+                if !there.users.contains(&id) && users::get(conn, id)?.is_some() {
+                    there.users.insert(id);
+                }
+            }
+        }
+        Ok(there)
+    }
+}
+
+fn page(entries: &[Entry], there: &There, next: Option<&str>) -> Markup {
     let rows: Vec<Row> = entries
         .iter()
         .map(|entry| Row {
             id: entry.id.to_string(),
             cells: vec![
                 words::when(entry.at),
-                html! { (entry.actor) },
-                html! { (action(&entry.action)) },
-                object(&entry.object),
+                actor(entry, there),
+                html! { (action(&entry.action)) (changes(entry.changes.as_ref())) },
+                object(&entry.object, there),
                 html! { @if let Some(from) = &entry.from { (from) } @else { span.muted { "Not a client" } } },
             ],
         })
@@ -73,16 +114,19 @@ fn action(action: &str) -> &str {
         "account.create" => "Made an account",
         "account.update" => "Changed an account",
         "account.topup" => "Added points",
+        "account.adjustment" => "Adjusted the points",
         "agent.create" => "Made an agent",
         "agent.update" => "Changed an agent",
         "agent.delete" => "Deleted an agent",
         "key.create" => "Made a key",
         "key.revoke" => "Revoked a key",
         "call.end" => "Ended a call",
+        "call.try" => "Tried an agent from the dashboard",
         "user.create" => "Made a user",
         "user.update" => "Changed a user",
         "user.delete" => "Deleted a user",
         "user.password" => "Set a password",
+        "user.address_taken" => "Asked for an e-mail address that is in use",
         "user.sign_in" => "Signed in",
         "user.sign_out" => "Signed out",
         "user.sign_out_everywhere" => "Signed out everywhere",
@@ -90,13 +134,59 @@ fn action(action: &str) -> &str {
     }
 }
 
-/// An object's id, and its page if it has one.
-fn object(id: &str) -> Markup {
-    let page = [("agt_", "/agents/"), ("call_", "/calls/"), ("usr_", "/users/")];
-    let page = page.into_iter().find(|(prefix, _)| id.starts_with(prefix));
+/// Who it was: the address of then leads to the user of now, if there is one.
+fn actor(entry: &Entry, there: &There) -> Markup {
     html! {
-        @if let Some((_, path)) = page { a href={ (path) (id) } { code { (id) } } }
+        @match entry.actor_id {
+            Some(id) if there.users.contains(&id) => a href={ "/users/" (id) } { (entry.actor) },
+            Some(id) => {
+                span title=(id) { (entry.actor) }
+                @if there.users_too { " " span.muted { "(deleted)" } }
+            }
+            None => (entry.actor),
+        }
+    }
+}
+
+/// An object's id, or its name, and its page if it has one.
+fn object(id: &str, there: &There) -> Markup {
+    if let Ok(agent) = id.parse::<AgentId>() {
+        let Some(label) = there.agents.get(&agent) else { return html! { code { (id) } } };
+        return html! { span title=(id) { (calls::agent(agent, label)) } };
+    }
+    if let Ok(user) = id.parse::<UserId>() {
+        return html! {
+            @if there.users.contains(&user) { a href={ "/users/" (id) } { code { (id) } } }
+            @else {
+                code { (id) }
+                @if there.users_too { " " span.muted { "(deleted)" } }
+            }
+        };
+    }
+    html! {
+        @if id.starts_with("call_") { a href={ "/calls/" (id) } { code { (id) } } }
         @else { code { (id) } }
+    }
+}
+
+/// What an update changed, such as `role: viewer → owner, email`.
+fn changes(changes: Option<&Changes>) -> Markup {
+    let told = |field: &String, changes: &Changes| match changes.values.get(field) {
+        Some(FromTo { from, to }) => format!("{field}: {} → {}", plain(from), plain(to)),
+        None => field.clone(),
+    };
+    let told = changes.map(|changes| changes.changed.iter().map(|field| told(field, changes)));
+    let told = told.map(|told| told.collect::<Vec<_>>().join(", "));
+    html! {
+        @if let Some(told) = told { br; span.muted.small { (told) } }
+    }
+}
+
+fn plain(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Null => "none".to_owned(),
+        other => other.to_string(),
     }
 }
 
@@ -108,7 +198,50 @@ mod tests {
     fn actions_read_well_and_objects_lead_to_their_pages() {
         assert_eq!(action("key.revoke"), "Revoked a key");
         assert_eq!(action("key.polish"), "key.polish");
-        assert!(object("agt_1").into_string().contains("href=\"/agents/agt_1\""));
-        assert!(!object("key_1").into_string().contains("href"));
+        let (kept, gone, user) = (AgentId::new(), AgentId::new(), UserId::new());
+        let label = |name: &str, is_deleted| Label { name: name.to_owned(), is_deleted };
+        let there = There {
+            agents: [(kept, label("Front desk", false)), (gone, label("Old", true))].into(),
+            users: [user].into(),
+            users_too: true,
+        };
+        let html = |id: &str| object(id, &there).into_string();
+        assert!(html(&kept.to_string()).contains(&format!("href=\"/agents/{kept}\">Front desk")));
+        let deleted = html(&gone.to_string());
+        assert!(deleted.contains("Old") && deleted.contains("(deleted)"));
+        assert!(!deleted.contains("href"), "its page is gone: {deleted}");
+        assert!(html(&user.to_string()).contains(&format!("href=\"/users/{user}\"")));
+        let stranger = html(&UserId::new().to_string());
+        assert!(stranger.contains("(deleted)") && !stranger.contains("href"));
+        assert!(html("call_1").contains("href=\"/calls/call_1\""));
+        assert!(!html("key_1").contains("href"));
+    }
+
+    #[test]
+    fn a_row_leads_to_its_user_and_says_what_changed() {
+        let (user, gone) = (UserId::new(), UserId::new());
+        let there = There { users: [user].into(), users_too: true, ..There::default() };
+        let entry = |actor_id| Entry {
+            id: AuditId::new(),
+            at: 0,
+            actor: "ceo@x.example".to_owned(),
+            action: "user.update".to_owned(),
+            object: user.to_string(),
+            account_id: None,
+            from: None,
+            actor_id,
+            changes: Some(
+                Changes::default()
+                    .value("role", "viewer", "owner")
+                    .value("is_active", false, false)
+                    .field("email", &1, &2),
+            ),
+        };
+        let html = page(&[entry(Some(user))], &there, None).into_string();
+        assert!(html.contains(&format!("href=\"/users/{user}\">ceo@x.example")), "{html}");
+        assert!(html.contains("role: viewer → owner, email") && !html.contains("is_active"));
+        let html = actor(&entry(Some(gone)), &there).into_string();
+        assert!(html.contains("(deleted)") && !html.contains("href"), "{html}");
+        assert_eq!(actor(&entry(None), &there).into_string(), "ceo@x.example");
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     },
     id::CallId,
     store::{
-        agents,
+        agents::{self, Label},
         calls::{self as call_rows, Call},
         keys,
     },
@@ -33,7 +33,7 @@ pub async fn show(context: Data<Context>, seen: Seen, id: Path<String>) -> Answe
         .read(move |conn| {
             let call = call_rows::get(conn, id)?.ok_or(Trouble::NotFound)?;
             let heard = call_rows::stretches::of(conn, id)?;
-            let agent = agents::name(conn, call.agent_id)?;
+            let agent = agents::label(conn, call.agent_id)?;
             let key = call.key_id.map(|key| keys::get(conn, key)).transpose()?.flatten();
             Ok::<_, Trouble>((call, heard, agent, key))
         })
@@ -48,7 +48,7 @@ pub async fn show(context: Data<Context>, seen: Seen, id: Path<String>) -> Answe
     Ok(ok(layout::frame(&seen.frame, Section::Calls, "Call", &["live.js"], &content)))
 }
 
-fn page(call: &Call, heard: &[Stretch], agent: &str, key: Option<&str>, may_end: bool) -> Markup {
+fn page(call: &Call, heard: &[Stretch], agent: &Label, key: Option<&str>, may_end: bool) -> Markup {
     let live = call.ended_at.is_none();
     let end = html! {
         div #call-actions data-live {
@@ -56,11 +56,11 @@ fn page(call: &Call, heard: &[Stretch], agent: &str, key: Option<&str>, may_end:
         }
     };
     html! {
-        (part::top(Some(("/calls", "Calls")), &format!("Call with {agent}"), &end))
+        (part::top(Some(("/calls", "Calls")), &format!("Call with {}", agent.name), &end))
         section.card aria-label="The call" {
             dl.facts #call-facts data-live data-call=(call.id) {
                 div { dt { "State" } dd { (calls::standing(call.id, call.end_reason, !live)) } }
-                div { dt { "Agent" } dd { a href={ "/agents/" (call.agent_id) } { (agent) } } }
+                div { dt { "Agent" } dd { (calls::agent(call.agent_id, agent)) } }
                 div { dt { "Caller" } dd { (calls::caller(call.from.as_deref(), call.key_id.is_none())) } }
                 div { dt { "Called" } dd { (call.to.as_deref().unwrap_or("Not told")) } }
                 div { dt { "Began" } dd { (words::when(call.started_at)) } }
@@ -210,6 +210,10 @@ mod tests {
         }
     }
 
+    fn agent() -> Label {
+        Label { name: "A".to_owned(), is_deleted: false }
+    }
+
     fn said(role: Role, text: &str, at_ms: u64) -> TranscriptLine {
         TranscriptLine::Transcript { role, text: text.to_owned(), at_ms }
     }
@@ -228,7 +232,7 @@ mod tests {
         // Who was heard when is the better witness.
         let heard = |role, begin_ms, end_ms| Stretch { role, begin_ms, end_ms };
         let heard = [heard(Role::User, 1_000, 1_500), heard(Role::Assistant, 1_710, 2_000)];
-        let html = page(&call, &heard, "A", None, true).into_string();
+        let html = page(&call, &heard, &agent(), None, true).into_string();
         assert!(html.contains("The agent answered after 210 ms at the median"), "{html}");
         assert!(!html.contains("640"), "{html}");
     }
@@ -236,16 +240,16 @@ mod tests {
     #[test]
     fn words_of_callers_are_text_and_only_a_live_call_can_be_ended() {
         let mut call = call(vec![said(Role::User, "<script>alert(1)</script>", 10)]);
-        assert!(!page(&call, &[], "A", None, true).into_string().contains("<script>"));
-        assert!(page(&call, &[], "A", None, true).into_string().contains("id=\"end\""));
-        assert!(!page(&call, &[], "A", None, false).into_string().contains("id=\"end\""));
+        assert!(!page(&call, &[], &agent(), None, true).into_string().contains("<script>"));
+        assert!(page(&call, &[], &agent(), None, true).into_string().contains("id=\"end\""));
+        assert!(!page(&call, &[], &agent(), None, false).into_string().contains("id=\"end\""));
         call.custom_parameters = [("<b>".to_owned(), "<i>".to_owned())].into();
         call.provider_call_id = Some("<u>".to_owned());
-        let html = page(&call, &[], "A", None, true).into_string();
+        let html = page(&call, &[], &agent(), None, true).into_string();
         assert!(
             html.contains("&lt;b&gt;") && html.contains("&lt;i&gt;") && html.contains("&lt;u&gt;")
         );
         (call.ended_at, call.end_reason) = (Some(1), Some(EndReason::Hangup));
-        assert!(!page(&call, &[], "A", None, true).into_string().contains("id=\"end\""));
+        assert!(!page(&call, &[], &agent(), None, true).into_string().contains("id=\"end\""));
     }
 }

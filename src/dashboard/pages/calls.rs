@@ -21,7 +21,8 @@ use crate::{
     id::{AgentId, CallId},
     points::Seconds,
     store::{
-        Conn, Page, StoreError, agents,
+        Conn, Page, StoreError,
+        agents::{self, Label},
         calls::{self, CallFilter},
     },
 };
@@ -36,7 +37,7 @@ const CHOICES: i64 = 200;
 pub struct CallRow {
     pub(super) id: CallId,
     pub(super) agent_id: AgentId,
-    pub(super) agent: String,
+    pub(super) agent: Label,
     pub(super) from: Option<String>,
     pub(super) to: Option<String>,
     pub(super) started_at: i64,
@@ -57,13 +58,13 @@ pub fn rows(
     page: Page<CallId>,
 ) -> Result<Vec<CallRow>, StoreError> {
     let calls = calls::list(conn, filter, page)?;
-    let mut names: HashMap<AgentId, String> = HashMap::new();
+    let mut names: HashMap<AgentId, Label> = HashMap::new();
     let mut rows = Vec::with_capacity(calls.len());
     for call in calls {
         let agent = match names.get(&call.agent_id) {
             Some(name) => name.clone(),
             None => {
-                let found = agents::name(conn, call.agent_id)?;
+                let found = agents::label(conn, call.agent_id)?;
                 let name = found.unwrap_or_default();
                 names.insert(call.agent_id, name.clone());
                 name
@@ -191,10 +192,18 @@ pub fn caller(from: Option<&str>, by_ticket: bool) -> Markup {
     }
 }
 
+/// The agent of a call, and the way to its page while it has one.
+pub fn agent(id: AgentId, agent: &Label) -> Markup {
+    html! {
+        @if agent.is_deleted { (agent.name) " " span.muted { "(deleted)" } }
+        @else { a href={ "/agents/" (id) } { (agent.name) } }
+    }
+}
+
 fn cells(row: &CallRow) -> [Markup; 4] {
     [
         html! { a href={ "/calls/" (row.id) } { (words::when(row.started_at)) } },
-        html! { a href={ "/agents/" (row.agent_id) } { (row.agent) } },
+        agent(row.agent_id, &row.agent),
         caller(row.from.as_deref(), row.by_ticket),
         standing(row.id, row.end_reason, row.ended_at.is_some()),
     ]
@@ -234,7 +243,7 @@ mod tests {
         CallRow {
             id: CallId::new(),
             agent_id: AgentId::new(),
-            agent: "Front <desk>".to_owned(),
+            agent: Label { name: "Front <desk>".to_owned(), is_deleted: false },
             from: None,
             to: Some("+4420".to_owned()),
             started_at: 0,
@@ -253,6 +262,11 @@ mod tests {
         assert!(html.contains("Hung up") && html.contains("1 min 01 s"));
         assert!(html.contains("Front &lt;desk&gt;"));
         assert!(html.contains("href=\"/calls?after=x\""));
+        assert!(html.contains(&format!("href=\"/agents/{}\"", rows[0].agent_id)));
+        let deleted = Label { is_deleted: true, ..rows[0].agent.clone() };
+        let html = agent(rows[0].agent_id, &deleted).into_string();
+        assert!(html.contains("Front &lt;desk&gt;") && html.contains("deleted"));
+        assert!(!html.contains("href"), "its page is gone: {html}");
     }
 
     #[test]

@@ -41,8 +41,9 @@ pub struct View {
     live_count: i64,
     free: Seconds,
     held: Seconds,
-    /// Seconds billed within the last [`RECENT`] days.
-    recent: Seconds,
+    /// How long the points last at the rate of the last [`RECENT`] days, or of the account's life where
+    /// that is shorter.
+    lasting: Option<String>,
     days: Vec<(i64, DayUse)>,
     steps: Option<Steps>,
     /// Whose a new agent will be; `None` when the reader may not make one.
@@ -63,7 +64,8 @@ pub async fn show(context: Data<Context>, seen: Seen) -> Answer {
     let Some(account) = seen.account.clone() else { return Ok(ok(no_account(&seen.frame))) };
     let new_agent = seen.new_agent_account();
     let (may_keys, may_top_up) = (seen.may_keys(), seen.may_operate());
-    let today = wall_ms() / DAY_MS;
+    let now = wall_ms();
+    let today = now / DAY_MS;
     let view = context
         .store
         .read(move |conn| {
@@ -74,6 +76,8 @@ pub async fn show(context: Data<Context>, seen: Seen) -> Answer {
             let days = filled(&uses, today);
             let recent = days.iter().rev().take(usize::try_from(RECENT).unwrap_or(7));
             let recent = Seconds(recent.map(|(_, used)| used.seconds.0).sum());
+            let since = account.created_at.max((today - RECENT + 1) * DAY_MS);
+            let lasting = words::lasting(account.free(), recent, now - since);
             let steps = steps(conn, account.id)?.map(|(agent, has_key)| Steps {
                 needs_points: account.free().0 <= 0,
                 may_top_up,
@@ -82,7 +86,7 @@ pub async fn show(context: Data<Context>, seen: Seen) -> Answer {
                 has_key,
             });
             let (free, held) = (account.free(), account.held);
-            Ok::<_, Trouble>(View { live, live_count, free, held, recent, days, steps, new_agent })
+            Ok::<_, Trouble>(View { live, live_count, free, held, lasting, days, steps, new_agent })
         })
         .await?;
     let content = page(&view);
@@ -134,15 +138,14 @@ fn page(view: &View) -> Markup {
 }
 
 fn points(view: &View) -> Markup {
-    let lasting = words::lasting(view.free, view.recent, RECENT);
     html! {
         figure.card #points-figure data-live aria-labelledby="points-title" {
             figcaption { h2 #points-title { "Points" } }
             p.figure { (words::points(view.free)) }
             p.muted {
                 @if view.free.0 <= 0 { "No call can start until there are points. " }
-                @else if let Some(lasting) = lasting {
-                    "At the rate of the last seven days they last " (lasting) ". "
+                @else if let Some(lasting) = &view.lasting {
+                    "At the rate of the last days they last " (lasting) ". "
                 } @else { "1 point is one minute of call. " }
                 @if view.held.0 > 0 { (words::points(view.held)) " more are held by live calls." }
             }
@@ -301,7 +304,7 @@ mod tests {
             live_count: 0,
             free: Seconds(6_000),
             held: Seconds(60),
-            recent: Seconds(600),
+            lasting: words::lasting(Seconds(6_000), Seconds(600), 7 * DAY_MS),
             days: filled(&[DayUse { day: 10, calls: 3, seconds: Seconds(200) }], 12),
             steps,
             new_agent: Some("acc_1".to_owned()),

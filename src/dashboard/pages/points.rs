@@ -45,7 +45,10 @@ pub async fn show(context: Data<Context>, seen: Seen, wanted: Query<Wanted>) -> 
 
 fn page(account: &Account, entries: &[Entry], next: Option<&str>, may_add: bool) -> Markup {
     let add = html! {
-        @if may_add { button.main type="button" data-opens="add-points" { "Add points" } }
+        @if may_add {
+            button type="button" data-opens="adjust-points" { "Adjust" }
+            button.main type="button" data-opens="add-points" { "Add points" }
+        }
     };
     html! {
         (part::top(None, "Points", &add))
@@ -69,7 +72,7 @@ fn page(account: &Account, entries: &[Entry], next: Option<&str>, may_add: bool)
                 (part::older(next))
             }
         }
-        @if may_add { (add_dialog(account)) }
+        @if may_add { (add_dialog(account)) (adjust_dialog(account)) }
     }
 }
 
@@ -134,6 +137,40 @@ fn add_dialog(account: &Account) -> Markup {
     )
 }
 
+fn adjust_dialog(account: &Account) -> Markup {
+    let points = Field {
+        id: "adjust-points-points",
+        name: "points",
+        label: "Points",
+        hint: "What is taken back is negative, such as −5. What live calls hold stays.",
+        kind: Kind::Number,
+        required: true,
+        ..Field::default()
+    };
+    let note = Field {
+        id: "adjust-points-note",
+        name: "note",
+        label: "Note",
+        hint: "Why. It stands in the ledger, which the account's people see.",
+        required: true,
+        ..Field::default()
+    };
+    let api = format!("/api/accounts/{}/adjustments", account.id);
+    part::dialog(
+        "adjust-points",
+        "Adjust points",
+        &html! {
+            form data-method="POST" data-api=(api) data-idempotent data-said="The points are adjusted." {
+                p.muted { "For " (account.name) ". A correction or a refund; the ledger keeps both entries." }
+                (points.render())
+                (note.render())
+                (part::form_wrong())
+                (part::dialog_buttons("Adjust", "main"))
+            }
+        },
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +203,8 @@ mod tests {
         assert!(html.contains(&format!("href=\"/calls/{call}\"")));
         assert!(html.contains("−1.5") && html.contains("−1 min 30 s") && html.contains(">99<"));
         assert!(html.contains("data-idempotent"));
-        assert!(!page(&account, &[], None, false).into_string().contains("Add points"));
+        assert!(html.contains(&format!("data-api=\"/api/accounts/{}/adjustments\"", account.id)));
+        let of_others = page(&account, &[], None, false).into_string();
+        assert!(!of_others.contains("Add points") && !of_others.contains("Adjust"));
     }
 }

@@ -57,11 +57,12 @@ pub async fn show(context: Data<Context>, seen: Seen, ids: Path<(String, String)
         .store
         .read(move |conn| {
             let old = key_rows::get(conn, key_id)?.ok_or(Trouble::NotFound)?;
-            let name = agents::name(conn, agent_id)?.filter(|_| old.key.agent_id == agent_id);
+            let agent = agents::label(conn, agent_id)?;
+            let agent = agent.filter(|it| !it.is_deleted && old.key.agent_id == agent_id);
             // A new key that is revoked already takes over from nobody.
             let new = key_rows::successor(conn, key_id)?;
             let new = new.filter(|new| new.key.is_active || !old.key.is_active);
-            Ok::<_, Trouble>((name.ok_or(Trouble::NotFound)?, old, new))
+            Ok::<_, Trouble>((agent.ok_or(Trouble::NotFound)?.name, old, new))
         })
         .await?;
     seen.must_see(old.key.account_id)?;

@@ -9,7 +9,7 @@ use crate::{
     dashboard::{
         answer::{Answer, Trouble, ok},
         layout::{self, Section},
-        part::{self, Field},
+        part::{self, Field, Kind},
         seen::Seen,
         words,
     },
@@ -42,6 +42,16 @@ fn page(user: &User, oneself: bool, may_operate: bool) -> Markup {
         required: true,
         ..Field::default()
     };
+    let current = Field {
+        id: "current",
+        name: "current_password",
+        label: "Your password",
+        hint: "Only to change your own e-mail address.",
+        kind: Kind::Optional,
+        input: "password",
+        autocomplete: "current-password",
+        ..Field::default()
+    };
     let check = |id: &str, name: &str, label: &str, checked: bool| {
         html! {
             div.check {
@@ -59,6 +69,8 @@ fn page(user: &User, oneself: bool, may_operate: bool) -> Markup {
             } @else {
                 form data-method="PATCH" data-api=(api) data-said="Saved." {
                     (email.render())
+                    @if oneself { (current.render()) }
+                    @else if !user.email_confirmed { (unconfirmed(may_operate)) }
                     (users::role_field("role", user.role))
                     @if may_operate { (check("operator", "is_operator", "Operator: everything in every account", user.is_operator)) }
                     (check("active", "is_active", "May sign in", user.is_active))
@@ -76,6 +88,16 @@ fn page(user: &User, oneself: bool, may_operate: bool) -> Markup {
         } @else if !user.is_operator || may_operate {
             (password(&api))
             (delete(user, &api))
+        }
+    }
+}
+
+fn unconfirmed(may_operate: bool) -> Markup {
+    html! {
+        p.muted.small {
+            "Single sign-on does not know this address as theirs yet: they sign in with their password once "
+            "and connect it on their own page."
+            @if may_operate { " If you know that it is theirs, saving confirms it." }
         }
     }
 }
@@ -142,6 +164,7 @@ mod tests {
             is_active: true,
             created_at: 0,
             last_signed_in_at: None,
+            email_confirmed: false,
         }
     }
 
@@ -153,5 +176,7 @@ mod tests {
         assert!(!html(false, false, false).contains("name=\"is_operator\""));
         assert!(html(false, false, false).contains("Delete this user"));
         assert!(!html(false, true, false).contains("Delete this user"));
+        assert!(html(false, true, false).contains("name=\"current_password\""));
+        assert!(!html(false, false, false).contains("name=\"current_password\""));
     }
 }
