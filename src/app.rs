@@ -166,7 +166,13 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         settings.admin_token.clone(),
         settings.trusted_proxies.clone(),
     );
-    let single_sign_on = settings.oidc.settings(&public_url).map(SingleSignOn::new);
+    let oidc = settings.oidc.settings(&public_url);
+    if oidc.as_ref().is_some_and(|oidc| oidc.trust_unverified_email) {
+        tracing::warn!(
+            "UPVOOT_OIDC_TRUST_UNVERIFIED_EMAIL is on: whoever can choose an e-mail address at the OpenID provider can sign in as its user"
+        );
+    }
+    let single_sign_on = oidc.map(SingleSignOn::new);
     doors_settings.single_sign_on = single_sign_on;
     let pages = pages::Context {
         store: store.clone(),

@@ -39,6 +39,14 @@ impl<Name: Hash + Eq> Attempts<Name> {
 
     /// Counts an attempt. False: this name has had its share of the minute.
     pub fn allow(&self, name: Name, now: Duration) -> bool {
+        self.attempt(name, now).is_ok()
+    }
+
+    /// Counts an attempt, and says which of the last minute it is, from 1.
+    ///
+    /// # Errors
+    /// How long until this name may try again: it has had its share of the minute.
+    pub fn attempt(&self, name: Name, now: Duration) -> Result<u32, Duration> {
         let second = now.as_secs();
         let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         if by_name.len() >= MOST_NAMES {
@@ -51,11 +59,20 @@ impl<Name: Hash + Eq> Attempts<Name> {
         }
         let made = by_name.entry(name).or_insert(Made { slots: [0; WINDOW], newest: second });
         made.advance(second);
-        if made.count() >= self.allowed {
-            return false;
+        let count = made.count();
+        if count >= self.allowed {
+            return Err(made.until_fewer(second));
         }
         made.add();
-        true
+        Ok(count.saturating_add(1))
+    }
+
+    /// Takes back one attempt, the newest: it was a right one.
+    pub fn take_back(&self, name: &Name) {
+        let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = by_name.get_mut(name) {
+            made.remove_newest();
+        }
     }
 
     /// Forgets what a name has done: it has proved itself.
@@ -77,6 +94,23 @@ impl Made {
     fn add(&mut self) {
         let slot = &mut self.slots[Self::slot(self.newest)];
         *slot = slot.saturating_add(1);
+    }
+
+    fn remove_newest(&mut self) {
+        let back = (0..WINDOW as u64).map(|back| self.newest.saturating_sub(back));
+        if let Some(slot) = back.map(Self::slot).find(|slot| self.slots[*slot] > 0) {
+            self.slots[slot] -= 1;
+        }
+    }
+
+    /// How long until the oldest attempt is a minute old; a second at least.
+    fn until_fewer(&self, second: u64) -> Duration {
+        let ages = (0..WINDOW as u64).rev();
+        let oldest = ages
+            .filter_map(|age| self.newest.checked_sub(age))
+            .find(|at| self.slots[Self::slot(*at)] > 0);
+        let free_at = oldest.unwrap_or(self.newest) + WINDOW as u64;
+        Duration::from_secs(free_at.saturating_sub(second).max(1))
     }
 
     fn count(&self) -> u32 {
@@ -127,6 +161,20 @@ mod tests {
         assert!(!attempts.allow(guesser, at(1000)));
         attempts.forgive(&guesser);
         assert!(attempts.allow(guesser, at(1000)));
+    }
+
+    #[test]
+    fn a_refusal_says_how_long_it_lasts() {
+        let attempts = Attempts::new(2);
+        assert_eq!(attempts.attempt('a', at(10)), Ok(1));
+        assert_eq!(attempts.attempt('a', at(30)), Ok(2));
+        assert_eq!(attempts.attempt('a', at(30)), Err(at(40)));
+        assert_eq!(attempts.attempt('a', at(69)), Err(at(1)));
+        assert_eq!(attempts.attempt('a', at(70)), Ok(2));
+        assert_eq!(attempts.attempt('a', at(70)), Err(at(20)));
+        attempts.take_back(&'a');
+        assert_eq!(attempts.attempt('a', at(71)), Ok(2));
+        assert_eq!(attempts.attempt('a', at(71)), Err(at(19)), "the older one still counts");
     }
 
     #[test]

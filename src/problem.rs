@@ -121,6 +121,8 @@ codes! {
     TooManyAttempts = 429 "Too Many Requests" "too_many_attempts" "Too many refused attempts from this address.";
     /// An account's owners tried too many addresses that somebody of another account has.
     TooManyAddresses = 429 "Too Many Requests" "too_many_addresses" "Too many e-mail addresses that are in use were tried within a day; the server's operator can go on.";
+    /// More passwords of one account or address wait to be hashed than may.
+    TooManyPasswords = 429 "Too Many Requests" "too_many_passwords" "Too many passwords of this account or address are being checked or set at once.";
     /// More pages listen than may.
     TooManyListeners = 429 "Too Many Requests" "too_many_listeners" "Too many pages listen at once.";
     /// Our own fault; the log has the cause.
@@ -153,6 +155,7 @@ impl Code {
             Self::TooManyCalls | Self::TooManyListeners | Self::Draining | Self::Unavailable => {
                 Some("5")
             }
+            Self::TooManyPasswords => Some("1"),
             Self::TooManyAttempts => Some("60"),
             Self::TooManyAddresses => Some("3600"),
             _ => None,

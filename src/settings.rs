@@ -105,6 +105,11 @@ pub struct OidcArgs {
     /// The secret this server has at the OpenID provider, at least 16 characters.
     #[arg(long = "oidc-client-secret", env = "UPVOOT_OIDC_CLIENT_SECRET", hide_env_values = true, value_name = "SECRET", value_parser = client_secret, requires = "issuer", requires = "client_id")]
     pub client_secret: Option<SecretString>,
+
+    /// Takes e-mail addresses that the OpenID provider does not say to have verified. DANGEROUS where
+    /// people can choose their own address there: whoever writes another's gets that one's user here.
+    #[arg(long = "oidc-trust-unverified-email", env = "UPVOOT_OIDC_TRUST_UNVERIFIED_EMAIL", value_name = "BOOL", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    pub trust_unverified_email: bool,
 }
 
 impl OidcArgs {
@@ -115,6 +120,7 @@ impl OidcArgs {
             client_id: self.client_id.clone()?,
             client_secret: self.client_secret.clone()?,
             redirect_uri: format!("{public_url}{CALLBACK}"),
+            trust_unverified_email: self.trust_unverified_email,
         })
     }
 }

@@ -47,6 +47,24 @@ impl Email {
         Self(text)
     }
 
+    /// Whether it has the look of an address that mail is sent to, `name@host.example` in ASCII. A
+    /// password that somebody typed into the wrong field hardly has.
+    pub fn looks_public(&self) -> bool {
+        let Some((local, domain)) = self.0.split_once('@') else { return false };
+        if Self::parse(&self.0).is_none() {
+            return false;
+        }
+        let letters = |label: &str| label.bytes().all(|b| b.is_ascii_alphabetic());
+        let label = |label: &str| {
+            !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        local.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+-'".contains(&b))
+            && domain.split('.').all(label)
+            && domain
+                .rsplit_once('.')
+                .is_some_and(|(_, top)| (2..=24).contains(&top.len()) && letters(top))
+    }
+
     /// The address.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -154,6 +172,19 @@ mod tests {
             // One that was made before is read back, and found by what its user types.
             let old = Email::from_stored(alike.to_owned());
             assert_eq!(Email::looked_up(alike), old);
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_password_does_not_look_like_an_address() {
+        let looks = |text: &str| Email::parse(text).unwrap().looks_public();
+        for address in ["ada@example.com", "o'brien+tag@mail.example", "a.b-c_d@x-y.co.uk"] {
+            assert!(looks(address), "{address}");
+        }
+        for other in
+            ["p@ssw0rd1234", "P@ssw0rd.1234", "h!dd3n@horse.com", "hunter2@", "x@y", "x@y..com"]
+        {
+            assert!(Email::parse(other).is_none_or(|it| !it.looks_public()), "{other}");
         }
     }
 

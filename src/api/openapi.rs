@@ -76,7 +76,7 @@ impl Modify for Common {
         components.add_security_scheme("operator", SecurityScheme::Http(token));
         let session = ApiKeyValue::with_description(
             auth::COOKIE,
-            "A dashboard user's session; changes need a same-origin request.",
+            "A dashboard user's session; changes need a same-origin request. Where people reach the server by https, the cookie's name is `__Host-upvoot_session`.",
         );
         components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
         for (name, schema) in &mut components.schemas {

@@ -92,11 +92,14 @@ pub async fn update(
         if after.email != before.email {
             address_is_free(conn, limits, &asks, &after)?;
         }
-        Ok(before.account_id)
+        Ok((before.account_id, after.email))
     });
-    let account = told(&context, &who, own_account(&who), checked.await).await?;
+    let (account, email) = told(&context, &who, own_account(&who), checked.await).await?;
     let password = match new_password {
-        Some(NewPassword(password)) => Some(auth.hash(password).await?),
+        Some(NewPassword(password)) if !password.suits(&email) => {
+            return Err(fields::fault("password"));
+        }
+        Some(NewPassword(password)) => Some(auth.hash(&who.principal, password).await?),
         None => None,
     };
     let does = who.clone();

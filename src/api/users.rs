@@ -131,7 +131,10 @@ pub async fn create(
     let checked = context.store.read(move |conn| may_be_made(conn, limits, &asks, &wished)).await;
     told(&context, &who, user.account_id, checked).await?;
     let NewPassword(password) = new.password;
-    let password = auth.hash(password).await?;
+    if !password.suits(&user.email) {
+        return Err(fields::fault("password"));
+    }
+    let password = auth.hash(&who.principal, password).await?;
     let (made, does) = (user.clone(), who.clone());
     let insert = move |conn: &mut Conn| {
         if let Some(account) = made.account_id.filter(|_| !by_operator) {

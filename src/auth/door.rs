@@ -20,7 +20,10 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{Auth, Principal, User, session};
-use crate::problem::{Code, Problem};
+use crate::{
+    attempts::network,
+    problem::{Code, Problem},
+};
 
 /// The middleware around everything that only the operator and users may see or do.
 ///
@@ -62,9 +65,20 @@ async fn enter(auth: &Auth, request: &HttpRequest) -> Result<Principal, Problem>
 pub async fn principal(auth: &Auth, request: &HttpRequest) -> Result<Option<Principal>, Problem> {
     if request.headers().contains_key(header::AUTHORIZATION) {
         let right = is_operator(request.headers(), auth.settings.admin_token.as_ref());
+        if !right {
+            tell_of_wrong_token(auth, request);
+        }
         return Ok(right.then_some(Principal::Operator));
     }
     Ok(session::find(auth, request).await?.map(Principal::User))
+}
+
+/// One line for whoever watches the log, as long as an address does not write them by the dozen.
+fn tell_of_wrong_token(auth: &Auth, request: &HttpRequest) {
+    let client = auth.client(request);
+    if auth.told.allow(network(client), auth.clock.now()) {
+        tracing::warn!(%client, "a bearer token was refused");
+    }
 }
 
 /// The user a page is for.

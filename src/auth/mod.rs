@@ -3,16 +3,23 @@
 //! [`door`] stands before `/api` and [`page_user`] before the pages; behind them a [`Principal`] says
 //! what may be done ([`Action`]) and whose objects exist. [`sign_in`], [`SingleSignOn`], [`sign_out`] and
 //! [`set_up`] are the ways in and out. It knows no resource and no page; what a right is needed for stands beside each
-//! route. Passwords are [`password`]'s, where a change comes from is judged in `origin`.
+//! route. Passwords are [`password`]'s, how often one may be guessed is decided in `guesses`, where a change
+//! comes from in `origin`.
 
+mod browser;
 mod door;
+mod guesses;
+mod line;
 mod origin;
 pub mod password;
 mod principal;
+mod refusals;
 mod session;
 mod setup;
+mod sign_in;
 mod single_sign_on;
 pub mod token;
+mod turns;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -23,10 +30,10 @@ use tokio::sync::broadcast;
 pub use door::{door, encoded, page_user, principal, safe_next};
 pub use principal::{Action, Principal, User};
 pub use session::{
-    COOKIE, SignedIn, change_password, prove_password, sign_in, sign_out, sign_out_everywhere,
-    still,
+    COOKIE, SignedIn, change_password, prove_password, sign_out, sign_out_everywhere, still,
 };
 pub use setup::{SetupLink, offer_setup, set_up, setup_is_open};
+pub use sign_in::sign_in;
 pub use single_sign_on::{
     Arrival, CALLBACK, Departure, SingleSignOn, TurnedAway, forget_departure,
 };
@@ -43,7 +50,12 @@ use crate::{
     user::PasswordHash,
 };
 
+use guesses::Guesses;
 use password::{Hasher, Password};
+use refusals::Recorder;
+
+/// Lines about wrong bearer tokens from one address within a minute.
+const TOLD_PER_MINUTE: u32 = 10;
 
 /// How people and programs prove who they are.
 pub struct Settings {
@@ -61,7 +73,8 @@ pub struct Settings {
     pub absolute: Duration,
     /// Attempts to sign in that one address has within a minute.
     pub attempts_per_address: u32,
-    /// Attempts to sign in that there may be for one e-mail address within a minute.
+    /// Attempts to sign in as one user that one address, or one browser that is known, has within a minute;
+    /// after so many of strangers from anywhere, further ones of theirs take some seconds.
     pub attempts_per_email: u32,
 }
 
@@ -88,9 +101,10 @@ pub struct Auth {
     settings: Settings,
     hasher: Hasher,
     clock: NodeClock,
-    by_address: Attempts<IpAddr>,
-    /// By the SHA-256 of what was given as e-mail address, so that its length costs no memory.
-    by_email: Attempts<[u8; 32]>,
+    guesses: Guesses,
+    refusals: Recorder,
+    /// Wrong bearer tokens that the log tells of, by address.
+    told: Attempts<IpAddr>,
     /// The users whose rights or sessions this node has just changed.
     changes: broadcast::Sender<UserId>,
 }
@@ -102,8 +116,9 @@ impl Auth {
     /// With these settings, on this database.
     pub fn new(store: Store, settings: Settings) -> Self {
         Self {
-            by_address: Attempts::new(settings.attempts_per_address),
-            by_email: Attempts::new(settings.attempts_per_email),
+            guesses: Guesses::new(settings.attempts_per_address, settings.attempts_per_email),
+            refusals: Recorder::new(store.clone()),
+            told: Attempts::new(TOLD_PER_MINUTE),
             store,
             settings,
             hasher: Hasher::new(),
@@ -129,6 +144,11 @@ impl Auth {
         &self.settings.public_url
     }
 
+    /// Whether people reach this server by https.
+    fn is_https(&self) -> bool {
+        self.settings.public_url.starts_with("https://")
+    }
+
     /// Single sign-on, if it is configured.
     pub fn single_sign_on(&self) -> Option<&SingleSignOn> {
         self.settings.single_sign_on.as_ref()
@@ -139,12 +159,13 @@ impl Auth {
         client_ip(request.peer_addr(), request.headers(), &self.settings.proxies)
     }
 
-    /// What to store of a new password.
+    /// What to store of a password that somebody sets for another. It takes its turn among those of
+    /// others, fair by account, so it comes last: after everything that costs less.
     ///
     /// # Errors
-    /// 503 when too many are hashed at once, 500 when it fails.
-    pub async fn hash(&self, password: Password) -> Result<PasswordHash, Problem> {
-        self.hasher.hash(password).await
+    /// 429 when this account has too many hashed at once, 503 when all together have, 500 when it fails.
+    pub async fn hash(&self, who: &Principal, password: Password) -> Result<PasswordHash, Problem> {
+        self.hasher.hash(who.party(), password).await
     }
 
     /// Whether a page of ours sent this request; where it is not, a change with a session, or a

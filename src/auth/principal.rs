@@ -7,11 +7,11 @@
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
 use std::future::{Ready, ready};
 
-use super::token::TokenHash;
+use super::{token::TokenHash, turns::Party};
 use crate::{
     id::{AccountId, UserId},
     problem::{Code, Problem},
-    store::users,
+    store::sessions::{Refused, Session},
     user::{Email, Role},
 };
 
@@ -54,13 +54,17 @@ pub struct User {
     pub role: Role,
     /// Whether they may do everything in every account.
     pub is_operator: bool,
+    /// What was refused of them before this session; `None`: nothing.
+    pub refused: Option<Refused>,
     /// Which of their sessions this is.
     pub(super) session: TokenHash,
 }
 
 impl User {
-    pub(super) fn of(user: users::User, session: TokenHash) -> Self {
+    pub(super) fn of(began: Session, session: TokenHash) -> Self {
+        let Session { user, refused, .. } = began;
         Self {
+            refused,
             user_id: user.id,
             email: user.email,
             account_id: user.account_id,
@@ -90,6 +94,11 @@ impl User {
     /// Whether objects of this account exist for this user.
     pub fn sees(&self, account: AccountId) -> bool {
         self.account_scope().is_none_or(|own| own == account)
+    }
+
+    /// Whose turn it is when they want a password hashed.
+    pub(super) fn party(&self) -> Party {
+        self.account_id.map_or(Party::User(self.user_id), Party::Account)
     }
 
     /// The account that is all this user sees; `None`: every account.
@@ -143,6 +152,11 @@ impl Principal {
         }
     }
 
+    /// Whose turn it is when it wants a password hashed.
+    pub(super) fn party(&self) -> Party {
+        self.user().map_or(Party::Operator, User::party)
+    }
+
     /// What the audit log calls it: a user's e-mail address, or `operator`.
     pub fn actor(&self) -> String {
         self.user().map_or_else(|| "operator".to_owned(), |user| user.email.to_string())
@@ -171,6 +185,7 @@ mod tests {
             account_id,
             role,
             is_operator,
+            refused: None,
             session: [0; 32],
         })
     }

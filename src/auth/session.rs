@@ -1,35 +1,38 @@
-//! Signing in and out: sessions are random tokens in a cookie that no script reads.
+//! Sessions, from signing in to signing out: random tokens in a cookie that no script reads.
 //!
-//! Attempts are counted before anything is looked at, and a refusal says the same in the same time
-//! whether there is such a user or not. A session ends when it is not used, when it is old, when its
-//! user signs out, is disabled, or gets another password. What a session may do is in
-//! [`super::principal`].
+//! Who is let in is decided in [`super::sign_in`] and [`super::single_sign_on`]. A session ends when it is
+//! not used, when it is old, when its user signs out, is disabled, or gets another password. What a session
+//! may do is in [`super::principal`].
 
 use std::time::Duration;
 
 use actix_web::{
     HttpRequest,
     cookie::{Cookie, SameSite, time},
+    http::header,
 };
 use secrecy::SecretString;
-use sha2::{Digest, Sha256};
+use serde_json::Value;
 
 use super::{
-    Auth,
-    password::Password,
+    Auth, browser,
+    password::{self, Password},
     principal::User,
     token::{Token, TokenHash},
 };
 use crate::{
-    attempts::network,
     clock::wall_ms,
     id::{AccountId, AuditId, UserId},
     problem::{Code, Problem},
-    store::{Conn, StoreError, audit, sessions, users},
-    user::{Email, PasswordHash},
+    store::{
+        Conn, StoreError,
+        audit::{self, Changes},
+        browsers, sessions, users,
+    },
+    user::PasswordHash,
 };
 
-/// The name of the session's cookie.
+/// The name of the session's cookie; where people reach the server by https, `__Host-` stands before it.
 pub const COOKIE: &str = "upvoot_session";
 
 /// How exactly it is written down when a session was used last.
@@ -41,36 +44,34 @@ pub struct SignedIn {
     pub user: User,
     /// To be set by the answer.
     pub cookie: Cookie<'static>,
+    /// To be set too: this browser is known from now on. `None`: it was.
+    pub browser: Option<Cookie<'static>>,
 }
 
-/// Signs in with e-mail address and password. A session that the request came with ends.
-///
-/// # Errors
-/// 403 `cross_origin`, 429 `too_many_attempts`, 401 `wrong_credentials` (also for a user who is
-/// disabled), 503 when it cannot be decided.
-pub async fn sign_in(
-    auth: &Auth,
-    request: &HttpRequest,
-    email: &str,
-    password: SecretString,
-) -> Result<SignedIn, Problem> {
-    auth.same_origin(request)?;
-    let name = name(email);
-    count(auth, request, Some(name))?;
-    let email = Email::looked_up(email);
-    let found = auth.store.read(move |conn| users::by_email(conn, &email)).await?;
-    let hash = found.as_ref().map(|(_, hash)| hash.clone());
-    let right = auth.hasher.matches(password, hash).await?;
-    let (Some((user, hash)), true) = (found, right) else {
-        return Err(Code::WrongCredentials.into());
-    };
-    auth.by_email.forgive(&name);
-    // The password may have been changed while it was compared.
-    begin(auth, request, user.id, move |conn| {
-        let now = users::password(conn, user.id)?;
-        Ok(now.is_some_and(|now| now.as_str() == hash.as_str()))
-    })
-    .await
+impl SignedIn {
+    /// What the answer sets, the session first.
+    pub fn cookies(&self) -> impl Iterator<Item = &Cookie<'static>> {
+        std::iter::once(&self.cookie).chain(&self.browser)
+    }
+}
+
+/// How somebody has proved who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Password,
+    SetUpLink,
+    SingleSignOn,
+}
+
+impl Way {
+    /// Its name in the audit log.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::SetUpLink => "setup_link",
+            Self::SingleSignOn => "single_sign_on",
+        }
+    }
 }
 
 /// Begins a session for a user who has proved who they are, if `still` says so in the transaction.
@@ -78,13 +79,16 @@ pub(super) async fn begin(
     auth: &Auth,
     request: &HttpRequest,
     user: UserId,
+    way: Way,
     still: impl FnOnce(&mut Conn) -> Result<bool, StoreError> + Send + 'static,
 ) -> Result<SignedIn, Problem> {
     let token = Token::generate()?;
-    let (hash, before) = (token.hash(), presented(request));
+    let (hash, before) = (token.hash(), presented(auth, request));
     let from = auth.client(request).to_string();
     let (idle, absolute) = (millis(auth.settings.idle), millis(auth.settings.absolute));
-    let user = auth
+    let there = browser::presented(auth, request);
+    let (browser, browser_hash) = browser::new(auth)?;
+    let (session, is_known) = auth
         .store
         .write(move |conn| {
             let found = users::get(conn, user)?.filter(|user| user.is_active);
@@ -97,11 +101,21 @@ pub(super) async fn begin(
                 sessions::delete(conn, &before)?;
             }
             sessions::delete_expired(conn, user.id, now - absolute, now - idle)?;
-            open(conn, &hash, &user, &from, now)?;
-            Ok(user)
+            let of = there.map(|there| browser::user(conn, &there)).transpose()?.flatten();
+            let is_known = of == Some(user.id);
+            if !is_known {
+                browsers::insert(conn, &browser_hash, user.id, now)?;
+            }
+            open(conn, &hash, &user, way, &from, now)?;
+            let session = sessions::find(conn, &hash)?.ok_or(Code::Internal)?;
+            Ok((session, is_known))
         })
         .await?;
-    Ok(SignedIn { user: User::of(user, hash), cookie: cookie(auth, &token) })
+    Ok(SignedIn {
+        user: User::of(session, hash),
+        cookie: cookie(auth, &token),
+        browser: (!is_known).then_some(browser),
+    })
 }
 
 /// Writes a session and its audit row.
@@ -109,16 +123,16 @@ pub(super) fn open(
     conn: &mut Conn,
     hash: &TokenHash,
     user: &users::User,
+    way: Way,
     from: &str,
     now: i64,
 ) -> Result<(), StoreError> {
     users::signed_in(conn, user.id, now)?;
     sessions::insert(conn, hash, user.id, now)?;
     let actor = user.email.to_string();
-    audit::insert(
-        conn,
-        &row(Some(user.id), actor, "user.sign_in", user.id, user.account_id, from, now),
-    )
+    let did = row(Some(user.id), actor, "user.sign_in", user.id, user.account_id, from, now);
+    let changes = Changes::default().value("way", Value::Null, way.as_str().into());
+    audit::insert(conn, &did.changing(changes))
 }
 
 /// Signs out. The cookie to set removes the browser's; without a session there is nothing to do.
@@ -127,7 +141,7 @@ pub(super) fn open(
 /// 403 `cross_origin`, 503 when the session could not be ended.
 pub async fn sign_out(auth: &Auth, request: &HttpRequest) -> Result<Cookie<'static>, Problem> {
     auth.same_origin(request)?;
-    if let Some(hash) = presented(request) {
+    if let Some(hash) = presented(auth, request) {
         let from = auth.client(request).to_string();
         let user = auth
             .store
@@ -150,7 +164,7 @@ pub async fn sign_out(auth: &Auth, request: &HttpRequest) -> Result<Cookie<'stat
             auth.rights_changed(user);
         }
     }
-    Ok(no_cookie(auth))
+    Ok(no_session(auth))
 }
 
 /// Ends all sessions of a user, this one too.
@@ -175,14 +189,15 @@ pub async fn sign_out_everywhere(
         })
         .await?;
     auth.rights_changed(changed);
-    Ok(no_cookie(auth))
+    Ok(no_session(auth))
 }
 
 /// Lets somebody who is signed in go on only with their password: a session may be stolen. What is stored
-/// of it is the answer.
+/// of it is the answer. Attempts are counted by session, so that no stranger keeps a user from it.
 ///
 /// # Errors
-/// 403 `cross_origin`, 429 `too_many_attempts`, 401 `wrong_credentials`, 503 when it cannot be compared.
+/// 403 `cross_origin`, 429 `too_many_attempts`, 401 `wrong_credentials`, 429 or 503 when it cannot be compared
+/// now.
 pub async fn prove_password(
     auth: &Auth,
     request: &HttpRequest,
@@ -190,22 +205,21 @@ pub async fn prove_password(
     given: SecretString,
 ) -> Result<Option<PasswordHash>, Problem> {
     auth.same_origin(request)?;
-    let name = name(user.email.as_str());
-    count(auth, request, Some(name))?;
+    auth.guesses.browser(user.session, auth.clock.now()).map_err(too_many)?;
     let id = user.user_id;
     let stored = auth.store.read(move |conn| users::password(conn, id)).await?;
-    if !auth.hasher.matches(given, stored.clone()).await? {
+    if !auth.hasher.matches(user.party(), given, stored.clone()).await? {
         return Err(Code::WrongCredentials.into());
     }
-    auth.by_email.forgive(&name);
+    auth.guesses.browser_was_right(&user.session);
     Ok(stored)
 }
 
-/// Sets one's own password, and ends all other sessions.
+/// Sets one's own password, and ends all other sessions; other browsers are known no more.
 ///
 /// # Errors
-/// 403 `cross_origin`, 429 `too_many_attempts`, 401 `wrong_credentials` when the current password is
-/// not right, 503 when it cannot be done.
+/// 403 `cross_origin`, 422 for a `new_password` that is easily guessed, 429 `too_many_attempts`, 401
+/// `wrong_credentials` when the current password is not right, 429 or 503 when it cannot be done now.
 pub async fn change_password(
     auth: &Auth,
     request: &HttpRequest,
@@ -213,11 +227,14 @@ pub async fn change_password(
     current: SecretString,
     new: Password,
 ) -> Result<(), Problem> {
+    if !new.suits(&user.email) {
+        return Err(Problem::field("new_password", password::RULE));
+    }
     let (id, kept) = (user.user_id, user.session);
     let stored = prove_password(auth, request, user, current).await?;
-    let hash = auth.hasher.hash(new).await?;
+    let hash = auth.hasher.hash(user.party(), new).await?;
     let from = auth.client(request).to_string();
-    let user = user.clone();
+    let (user, browser) = (user.clone(), browser::presented(auth, request));
     auth.store
         .write(move |conn| {
             let now = users::password(conn, id)?;
@@ -225,7 +242,11 @@ pub async fn change_password(
             if !same {
                 return Err(Problem::from(Code::WrongCredentials));
             }
+            let owner = browser.map(|it| browser::user(conn, &it)).transpose()?.flatten();
             users::set_password(conn, id, &hash)?;
+            if let Some(known) = browser.filter(|_| owner == Some(id)) {
+                browsers::insert(conn, &known, id, wall_ms())?;
+            }
             sessions::delete_of_user(conn, id, Some(&kept))?;
             let actor = user.email.to_string();
             let account = user.account_id;
@@ -242,7 +263,7 @@ pub async fn change_password(
 /// # Errors
 /// 503 when the database cannot be asked.
 pub(super) async fn find(auth: &Auth, request: &HttpRequest) -> Result<Option<User>, Problem> {
-    let Some(hash) = presented(request) else { return Ok(None) };
+    let Some(hash) = presented(auth, request) else { return Ok(None) };
     let Some(session) = auth.store.read(move |conn| sessions::find(conn, &hash)).await? else {
         return Ok(None);
     };
@@ -257,7 +278,7 @@ pub(super) async fn find(auth: &Auth, request: &HttpRequest) -> Result<Option<Us
             tracing::warn!(%error, "a session's use was not written down");
         }
     }
-    Ok(Some(User::of(session.user, hash)))
+    Ok(Some(User::of(session, hash)))
 }
 
 /// The user of a session as they are now; `None` when it is over or they may sign in no more. For
@@ -269,7 +290,7 @@ pub async fn still(auth: &Auth, user: &User) -> Result<Option<User>, Problem> {
     let hash = user.session;
     let session = auth.store.read(move |conn| sessions::find(conn, &hash)).await?;
     let session = session.filter(|session| !is_over(auth, session, wall_ms()));
-    Ok(session.map(|session| User::of(session.user, hash)))
+    Ok(session.map(|session| User::of(session, hash)))
 }
 
 fn is_over(auth: &Auth, session: &sessions::Session, now: i64) -> bool {
@@ -277,44 +298,48 @@ fn is_over(auth: &Auth, session: &sessions::Session, now: i64) -> bool {
         || now - session.last_seen_at >= millis(auth.settings.idle)
 }
 
-/// Counts an attempt, by address and by the name that was given.
-pub(super) fn count(
-    auth: &Auth,
-    request: &HttpRequest,
-    name: Option<[u8; 32]>,
-) -> Result<(), Problem> {
-    let now = auth.clock.now();
-    let address = auth.by_address.allow(network(auth.client(request)), now);
-    let named = name.is_none_or(|name| auth.by_email.allow(name, now));
-    if address && named { Ok(()) } else { Err(Code::TooManyAttempts.into()) }
+/// Counts an attempt at something else than a user's password, by address.
+pub(super) fn count(auth: &Auth, request: &HttpRequest) -> Result<(), Problem> {
+    auth.guesses.stranger(auth.client(request), auth.clock.now()).map_err(too_many)
 }
 
-/// What an e-mail address is counted by, be it one or not.
-fn name(email: &str) -> [u8; 32] {
-    Sha256::digest(Email::looked_up(email).as_str()).into()
+/// The refusal that says how long it lasts.
+pub(super) fn too_many(wait: Duration) -> Problem {
+    Problem::from(Code::TooManyAttempts).header(header::RETRY_AFTER, wait.as_secs().max(1).into())
 }
 
 /// The hash of the token that the request's cookie holds.
-fn presented(request: &HttpRequest) -> Option<TokenHash> {
-    let cookie = request.cookie(COOKIE)?;
+fn presented(auth: &Auth, request: &HttpRequest) -> Option<TokenHash> {
+    let cookie = request.cookie(&cookie_name(auth, COOKIE))?;
     Token::parse(cookie.value()).map(|token| token.hash())
 }
 
 pub(super) fn cookie(auth: &Auth, token: &Token) -> Cookie<'static> {
-    let mut cookie = no_cookie(auth);
+    let mut cookie = no_session(auth);
     cookie.set_value(token.expose().to_owned());
     let seconds = i64::try_from(auth.settings.absolute.as_secs()).unwrap_or(i64::MAX);
     cookie.set_max_age(time::Duration::seconds(seconds));
     cookie
 }
 
-/// The cookie that makes a browser forget.
-fn no_cookie(auth: &Auth) -> Cookie<'static> {
-    Cookie::build(COOKIE, "")
+/// The cookie that makes a browser forget its session.
+fn no_session(auth: &Auth) -> Cookie<'static> {
+    no_cookie(auth, cookie_name(auth, COOKIE), SameSite::Strict)
+}
+
+/// A cookie's whole name. With `__Host-` no neighbouring host can set it, and no page over plain HTTP;
+/// browsers take such a name over https only.
+pub(super) fn cookie_name(auth: &Auth, name: &str) -> String {
+    if auth.is_https() { format!("__Host-{name}") } else { name.to_owned() }
+}
+
+/// The cookie that makes a browser forget another of this name.
+pub(super) fn no_cookie(auth: &Auth, name: String, same_site: SameSite) -> Cookie<'static> {
+    Cookie::build(name, "")
         .path("/")
         .http_only(true)
-        .same_site(SameSite::Strict)
-        .secure(auth.settings.public_url.starts_with("https://"))
+        .same_site(same_site)
+        .secure(auth.is_https())
         .max_age(time::Duration::ZERO)
         .finish()
 }

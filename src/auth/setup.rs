@@ -10,11 +10,12 @@ use actix_web::HttpRequest;
 use secrecy::SecretString;
 
 use super::{
-    Auth, SignedIn,
+    Auth, SignedIn, browser,
     password::{self, Password},
     principal::User,
-    session,
+    session::{self, Way},
     token::Token,
+    turns::Party,
 };
 use crate::{
     clock::wall_ms,
@@ -24,9 +25,9 @@ use crate::{
     store::{
         Store,
         accounts::{self, Account},
-        audit,
+        audit, browsers,
         ledger::{self, EntryKind, Posted, Posting},
-        setup_links,
+        sessions, setup_links,
         users::{self, User as Row},
     },
     user::{Email, Role},
@@ -88,7 +89,7 @@ pub async fn setup_is_open(auth: &Auth, request: &HttpRequest, token: &str) -> R
     if good {
         return Ok(());
     }
-    session::count(auth, request, None)?;
+    session::count(auth, request)?;
     Err(Code::NotFound.into())
 }
 
@@ -110,12 +111,14 @@ pub async fn set_up(
     setup_is_open(auth, request, token).await?;
     let link = Token::parse(token).ok_or(Code::NotFound)?.hash();
     let email = Email::parse(email).ok_or_else(|| Problem::field("email", super::EMAIL_RULE))?;
-    let password =
-        Password::new(password).ok_or_else(|| Problem::field("password", password::RULE))?;
+    let password = Password::new(password).filter(|password| password.suits(&email));
+    let password = password.ok_or_else(|| Problem::field("password", password::RULE))?;
     let name = super::account_name(account_name)?;
-    let password = auth.hash(password).await?;
+    let party = Party::of(None, auth.client(request));
+    let password = auth.hasher.hash(party, password).await?;
     let session = Token::generate()?;
     let hash = session.hash();
+    let (browser, browser_hash) = browser::new(auth)?;
     let from = auth.client(request).to_string();
     let user = auth
         .store
@@ -158,11 +161,13 @@ pub async fn set_up(
             did("account.create", account.id.to_string())?;
             did("account.topup", topup.id.to_string())?;
             did("user.create", user.id.to_string())?;
-            session::open(conn, &hash, &user, &from, now)?;
-            Ok(user)
+            browsers::insert(conn, &browser_hash, user.id, now)?;
+            session::open(conn, &hash, &user, Way::SetUpLink, &from, now)?;
+            Ok(sessions::find(conn, &hash)?.ok_or(Code::Internal)?)
         })
         .await?;
-    Ok(SignedIn { user: User::of(user, hash), cookie: session::cookie(auth, &session) })
+    let (user, cookie) = (User::of(user, hash), session::cookie(auth, &session));
+    Ok(SignedIn { user, cookie, browser: Some(browser) })
 }
 
 /// The link works once, so its hash serves as the idempotency key.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{Auth, SignedIn, safe_next, session};
+use super::{Auth, SignedIn, safe_next, session, session::Way};
 use crate::{
     clock::wall_ms,
     oidc::{self, Attempt, Fault, Person, Provider},
@@ -25,12 +25,12 @@ use crate::{
     user::Email,
 };
 
-/// The name of the cookie of those who are away.
-const COOKIE: &str = "upvoot_single_sign_on";
-/// The only addresses that get it.
-const PATH: &str = "/login/oidc";
-/// How long somebody may be away.
+/// What the names of the cookies of those who are away begin with; each goes on with its attempt.
+const COOKIE: &str = "upvoot_single_sign_on_";
+/// How long a browser may be away.
 const AWAY: time::Duration = time::Duration::minutes(10);
+/// How often at once a browser may be away: in so many tabs.
+const MOST_AWAY: usize = 4;
 
 /// Where browsers come back to, below the public URL.
 pub const CALLBACK: &str = "/login/oidc/callback";
@@ -49,7 +49,7 @@ pub struct Departure {
     /// The address.
     pub to: String,
     /// To be set by the answer.
-    pub cookie: Cookie<'static>,
+    pub cookies: Vec<Cookie<'static>>,
 }
 
 /// Somebody who has come back and is signed in.
@@ -106,6 +106,14 @@ struct Returned {
     state: Option<String>,
     code: Option<String>,
     error: Option<String>,
+    iss: Option<String>,
+}
+
+impl Returned {
+    fn of(request: &HttpRequest) -> Self {
+        let returned = Query::<Self>::from_query(request.query_string());
+        returned.map(Query::into_inner).unwrap_or_default()
+    }
 }
 
 /// What is in the cookie.
@@ -115,6 +123,12 @@ struct Away {
     next: String,
     /// Milliseconds since 1970.
     since: i64,
+}
+
+impl Away {
+    fn is_fresh(&self) -> bool {
+        i128::from(wall_ms()) - i128::from(self.since) < AWAY.whole_milliseconds()
+    }
 }
 
 impl SingleSignOn {
@@ -133,13 +147,39 @@ impl SingleSignOn {
     ///
     /// # Errors
     /// [`TurnedAway::Unreachable`].
-    pub async fn depart(&self, auth: &Auth, next: &str) -> Result<Departure, TurnedAway> {
+    pub async fn depart(
+        &self,
+        auth: &Auth,
+        request: &HttpRequest,
+        next: &str,
+    ) -> Result<Departure, TurnedAway> {
         let (to, attempt) = self.provider.depart().await.map_err(turned_away)?;
+        let name = cookie_name(auth, &attempt.state);
         let away = Away { attempt, next: safe_next(next).to_owned(), since: wall_ms() };
-        let mut cookie = forget_departure(auth);
+        let mut cookie = no_cookie(auth, name.clone());
         cookie.set_max_age(AWAY);
-        cookie.set_value(self.sealed(&away)?);
-        Ok(Departure { to, cookie })
+        cookie.set_value(self.sealed(name, &away)?);
+        let mut cookies = self.forget_the_oldest(auth, request);
+        cookies.push(cookie);
+        Ok(Departure { to, cookies })
+    }
+
+    /// What makes a browser forget all but the newest of its departures, so that there is room for one.
+    fn forget_the_oldest(&self, auth: &Auth, request: &HttpRequest) -> Vec<Cookie<'static>> {
+        let prefix = session::cookie_name(auth, COOKIE);
+        let there = request.cookies().map(|cookies| cookies.clone()).unwrap_or_default();
+        let mut there: Vec<_> = there
+            .into_iter()
+            .filter(|cookie| cookie.name().starts_with(&prefix))
+            // What we cannot read is older than anything.
+            .map(|cookie| {
+                let since = self.opened(cookie.clone()).map_or(i64::MIN, |away| away.since);
+                (since, cookie.name().to_owned())
+            })
+            .collect();
+        there.sort();
+        let too_many = (there.len() + 1).saturating_sub(MOST_AWAY);
+        there.into_iter().take(too_many).map(|(_, name)| no_cookie(auth, name)).collect()
     }
 
     /// Signs in whoever has come back. Attempts are counted like those with a password, since each one
@@ -148,16 +188,13 @@ impl SingleSignOn {
     /// # Errors
     /// [`TurnedAway`]; the cause is in the log.
     pub async fn arrive(&self, auth: &Auth, request: &HttpRequest) -> Result<Arrival, TurnedAway> {
-        session::count(auth, request, None)?;
-        let returned = Query::<Returned>::from_query(request.query_string());
-        let Returned { state, code, error } = returned.map(Query::into_inner).unwrap_or_default();
-        let away = self.away(request).filter(|away| {
-            let state = state.unwrap_or_default();
-            away.attempt.state.as_bytes().ct_eq(state.as_bytes()).into()
-        });
+        session::count(auth, request)?;
+        let Returned { state, code, error, iss } = Returned::of(request);
+        let away = state.and_then(|state| self.away(auth, request, &state));
         let Some(Away { attempt, next, .. }) = away else {
             return Err(refused(TurnedAway::NotBegun, "it was not begun in this browser just now"));
         };
+        self.provider.came_from_here(iss.as_deref()).await.map_err(turned_away)?;
         let code = match (error.as_deref(), code) {
             (None, Some(code)) => code,
             (Some("access_denied"), _) => {
@@ -170,55 +207,68 @@ impl SingleSignOn {
         Ok(Arrival { signed_in: admit(auth, request, person).await?, next })
     }
 
-    /// What a browser is to remember, for nobody to read.
-    fn sealed(&self, away: &Away) -> Result<String, Problem> {
+    /// What a browser is to remember, for no one to read.
+    fn sealed(&self, name: String, away: &Away) -> Result<String, Problem> {
         let away = serde_json::to_string(away).map_err(|error| {
             tracing::error!(%error, "a cookie cannot be written");
             Code::Internal
         })?;
         let mut jar = CookieJar::new();
-        jar.private_mut(&self.key).add(Cookie::new(COOKIE, away));
-        Ok(jar.get(COOKIE).map(|cookie| cookie.value().to_owned()).ok_or(Code::Internal)?)
+        jar.private_mut(&self.key).add(Cookie::new(name.clone(), away));
+        Ok(jar.get(&name).map(|cookie| cookie.value().to_owned()).ok_or(Code::Internal)?)
     }
 
-    /// What this browser remembers, if it went away not long ago.
-    fn away(&self, request: &HttpRequest) -> Option<Away> {
-        let mut jar = CookieJar::new();
-        jar.add_original(request.cookie(COOKIE)?);
-        let away = jar.private(&self.key).get(COOKIE)?;
-        let away: Away = serde_json::from_str(away.value()).ok()?;
-        let for_ms = i128::from(wall_ms()) - i128::from(away.since);
-        (for_ms < AWAY.whole_milliseconds()).then_some(away)
+    /// What this browser remembers of this attempt, if it went away not long ago.
+    fn away(&self, auth: &Auth, request: &HttpRequest, state: &str) -> Option<Away> {
+        let away = self.opened(request.cookie(&cookie_name(auth, state))?)?;
+        let same: bool = away.attempt.state.as_bytes().ct_eq(state.as_bytes()).into();
+        (same && away.is_fresh()).then_some(away)
+    }
+
+    fn opened(&self, cookie: Cookie<'static>) -> Option<Away> {
+        let (mut jar, name) = (CookieJar::new(), cookie.name().to_owned());
+        jar.add_original(cookie);
+        serde_json::from_str(jar.private(&self.key).get(&name)?.value()).ok()
     }
 }
 
-/// The cookie that makes a browser forget that it was away.
-pub fn forget_departure(auth: &Auth) -> Cookie<'static> {
-    Cookie::build(COOKIE, "")
-        .path(PATH)
-        .http_only(true)
-        // Not `Strict`: it has to come along when the provider sends the browser back.
-        .same_site(SameSite::Lax)
-        .secure(auth.settings.public_url.starts_with("https://"))
-        .max_age(time::Duration::ZERO)
-        .finish()
+/// The name of the cookie of one attempt, so that each tab has its own.
+fn cookie_name(auth: &Auth, state: &str) -> String {
+    let attempt = hex::encode(&Sha256::digest(state)[..8]);
+    session::cookie_name(auth, &format!("{COOKIE}{attempt}"))
 }
 
-/// Begins the session of the user that this person is.
+/// The cookie that makes a browser forget that it was away, if it was: with the attempt that this request
+/// comes back from.
+pub fn forget_departure(auth: &Auth, request: &HttpRequest) -> Option<Cookie<'static>> {
+    let name = cookie_name(auth, &Returned::of(request).state?);
+    request.cookie(&name)?;
+    Some(no_cookie(auth, name))
+}
+
+fn no_cookie(auth: &Auth, name: String) -> Cookie<'static> {
+    // Not `Strict`: it has to come along when the provider sends the browser back.
+    session::no_cookie(auth, name, SameSite::Lax)
+}
+
+/// Begins the session of the user that this person is: the one whom the provider's subject is bound to
+/// already, whatever the address is by now; else the one of the verified address, who is bound then.
 async fn admit(auth: &Auth, request: &HttpRequest, person: Person) -> Result<SignedIn, TurnedAway> {
     let Person { issuer, subject, email, email_is_verified } = person;
-    let Some(email) = email.filter(|_| email_is_verified) else {
-        return Err(refused(TurnedAway::Unverified, "no verified e-mail address"));
+    let of = issuer.clone();
+    let bound = auth.store.read(move |conn| users::by_subject(conn, &of, &subject)).await;
+    let user = match (bound.map_err(Problem::from)?, email.filter(|_| email_is_verified)) {
+        (Some(user), _) => Some(user),
+        (None, None) => {
+            return Err(refused(TurnedAway::Unverified, "no verified e-mail address"));
+        }
+        (None, Some(email)) => by_address(auth, &email).await?,
     };
-    let user = match address(&email) {
-        Some(email) => auth.store.read(move |conn| users::by_email(conn, &email)).await,
-        None => Ok(None),
-    };
-    let Some((user, _)) = user.map_err(Problem::from)?.filter(|(user, _)| user.is_active) else {
+    let Some(user) = user.filter(|user| user.is_active) else {
         return Err(refused(TurnedAway::Nobody, "no user of this address who may sign in"));
     };
     // Whoever has the address later has another subject there, and does not inherit the user.
-    let bound = session::begin(auth, request, user.id, move |conn| {
+    let bound = session::begin(auth, request, user.id, Way::SingleSignOn, move |conn| {
         users::bind(conn, user.id, &user.email, &issuer, &subject)
     });
     bound.await.map_err(|problem| match problem.code() {
@@ -227,6 +277,12 @@ async fn admit(auth: &Auth, request: &HttpRequest, person: Person) -> Result<Sig
         }
         _ => problem.into(),
     })
+}
+
+async fn by_address(auth: &Auth, told: &str) -> Result<Option<users::User>, Problem> {
+    let Some(email) = address(told) else { return Ok(None) };
+    let found = auth.store.read(move |conn| users::by_email(conn, &email)).await?;
+    Ok(found.map(|(user, _)| user))
 }
 
 /// The address that a provider tells. Other than in a form, nothing but ASCII letters may change: what
@@ -251,8 +307,6 @@ fn refused(why: TurnedAway, cause: &str) -> TurnedAway {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::test::TestRequest;
-
     use super::*;
 
     fn configured(client_id: &str, secret: &str) -> SingleSignOn {
@@ -261,6 +315,7 @@ mod tests {
             client_id: client_id.to_owned(),
             client_secret: secret.into(),
             redirect_uri: format!("https://voice.example.com{CALLBACK}"),
+            trust_unverified_email: false,
         })
     }
 
@@ -271,9 +326,14 @@ mod tests {
         let seen = |reader: &SingleSignOn, since: i64| {
             let attempt = serde_json::from_str(attempt).unwrap();
             let away = Away { attempt, next: "/calls".to_owned(), since };
-            let cookie = Cookie::new(COOKIE, ours.sealed(&away).unwrap());
-            assert!(!cookie.value().contains("calls"));
-            reader.away(&TestRequest::default().cookie(cookie).to_http_request())
+            let name = "upvoot_single_sign_on_1";
+            let sealed = ours.sealed(name.to_owned(), &away).unwrap();
+            assert!(!sealed.contains("calls"));
+            // An attempt's cookie under the name of another is none.
+            assert!(
+                reader.opened(Cookie::new("upvoot_single_sign_on_2", sealed.clone())).is_none()
+            );
+            reader.opened(Cookie::new(name, sealed)).filter(Away::is_fresh)
         };
         let (now, minute) = (wall_ms(), 60_000);
         assert_eq!(seen(&ours, now - 9 * minute).unwrap().next, "/calls");

@@ -5,10 +5,9 @@
 
 use std::time::{Duration, Instant};
 
-use openidconnect::core::CoreProviderMetadata;
 use tokio::sync::Mutex;
 
-use super::{Fault, Issuer, http::Http};
+use super::{Fault, Issuer, http::Http, metadata::Metadata};
 
 /// How long it is believed.
 const GOOD_FOR: Duration = Duration::from_secs(3600);
@@ -20,7 +19,7 @@ const ALLOWED: Duration = Duration::from_secs(8);
 /// What has been found out.
 #[derive(Clone)]
 pub struct Found {
-    pub metadata: CoreProviderMetadata,
+    pub metadata: Metadata,
     /// When it was asked for.
     pub at: Instant,
 }
@@ -29,7 +28,7 @@ pub struct Found {
 pub struct Discovery {
     issuer: Issuer,
     /// Held while it is asked, so that the others wait for the same answer.
-    last: Mutex<Option<(Instant, Result<CoreProviderMetadata, Fault>)>>,
+    last: Mutex<Option<(Instant, Result<Metadata, Fault>)>>,
 }
 
 impl Discovery {
@@ -47,7 +46,7 @@ impl Discovery {
                 return Ok(Found { metadata, at: *at });
             }
         }
-        let asking = CoreProviderMetadata::discover_async(self.issuer.url().clone(), http);
+        let asking = Metadata::discover_async(self.issuer.url().clone(), http);
         let result = match tokio::time::timeout(ALLOWED, asking).await {
             Ok(asked) => asked.map_err(Fault::from),
             Err(_) => Err(Fault::unreachable("it takes too long to say what it is")),

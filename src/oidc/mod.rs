@@ -10,14 +10,21 @@ mod discovery;
 mod fault;
 mod http;
 mod issuer;
+mod metadata;
+mod tokens;
+
+use std::time::{Duration, SystemTime};
 
 use openidconnect::{
     AccessToken, AuthType, AuthenticationFlow, AuthorizationCode, ClientId, ClientSecret,
-    CsrfToken, EndpointMaybeSet, EndpointNotSet, EndpointSet, Nonce, OAuth2TokenResponse,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, SubjectIdentifier, TokenResponse,
+    CsrfToken, EmptyAdditionalClaims, EndpointMaybeSet, EndpointNotSet, EndpointSet, Nonce,
+    OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
+    StandardErrorResponse, SubjectIdentifier, TokenResponse,
     core::{
-        CoreClient, CoreClientAuthMethod, CoreIdTokenClaims, CoreJwsSigningAlgorithm as Alg,
-        CoreResponseType, CoreTokenResponse, CoreUserInfoClaims,
+        CoreAuthDisplay, CoreAuthPrompt, CoreClientAuthMethod, CoreErrorResponseType,
+        CoreGenderClaim, CoreIdTokenClaims, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
+        CoreJwsSigningAlgorithm as Alg, CoreResponseType, CoreRevocableToken,
+        CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreUserInfoClaims,
     },
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -29,6 +36,7 @@ pub use issuer::Issuer;
 
 use discovery::{Discovery, Found};
 use http::Http;
+use tokens::Tokens;
 
 /// How id tokens may be signed: with a key that only the provider has. `none` and the shared secret
 /// (HS256) are not among them.
@@ -44,6 +52,9 @@ const SIGNED_WITH: [Alg; 9] = [
     Alg::EdDsa,
 ];
 
+/// How long an id token is taken after it has expired: the provider's clock may be that much behind.
+const LEEWAY: Duration = Duration::from_secs(30);
+
 /// Who we are to the provider.
 #[derive(Clone)]
 pub struct Settings {
@@ -55,6 +66,8 @@ pub struct Settings {
     pub client_secret: SecretString,
     /// Where browsers come back to.
     pub redirect_uri: String,
+    /// Whether an address counts as verified where the provider does not say whether it is.
+    pub trust_unverified_email: bool,
 }
 
 /// The provider; one for the whole node, since it remembers what it has discovered.
@@ -85,7 +98,18 @@ pub struct Person {
     pub email_is_verified: bool,
 }
 
-type Client = CoreClient<
+type Client = openidconnect::Client<
+    EmptyAdditionalClaims,
+    CoreAuthDisplay,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJsonWebKey,
+    CoreAuthPrompt,
+    StandardErrorResponse<CoreErrorResponseType>,
+    Tokens,
+    CoreTokenIntrospectionResponse,
+    CoreRevocableToken,
+    CoreRevocationErrorResponse,
     EndpointSet,
     EndpointNotSet,
     EndpointNotSet,
@@ -123,6 +147,24 @@ impl Provider {
         Ok((url.into(), attempt))
     }
 
+    /// Whether a browser comes back from this provider: `iss` is the name it comes back with, which it
+    /// must have where the provider promises it (RFC 9207), and which is no other in any case.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn came_from_here(&self, iss: Option<&str>) -> Result<(), Fault> {
+        let found = self.discovery.get(&self.http, None).await?;
+        let promises = found.metadata.additional_metadata();
+        match iss {
+            Some(iss) if iss == self.settings.issuer.as_str() => Ok(()),
+            Some(_) => Err(Fault::Unproved("the browser comes back from another provider")),
+            None if promises.authorization_response_iss_parameter_supported => {
+                Err(Fault::Unproved("the browser does not say which provider it comes from"))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Who has come back with this code.
     ///
     /// # Errors
@@ -136,12 +178,12 @@ impl Provider {
             .set_pkce_verifier(PkceCodeVerifier::new(attempt.verifier))
             .request_async(&self.http)
             .await?;
-        let nonce = Nonce::new(attempt.nonce);
-        let claims = match verified(&client, &tokens, &nonce) {
+        let (nonce, ours) = (Nonce::new(attempt.nonce), self.settings.client_id.as_str());
+        let claims = match verified(&client, ours, &tokens, &nonce) {
             // It may have got new keys since they were read.
             Err(fault) if fault.is_about_the_signature() => {
                 let found = self.discovery.get(&self.http, Some(found.at)).await?;
-                verified(&self.client(&found)?, &tokens, &nonce)?
+                verified(&self.client(&found)?, ours, &tokens, &nonce)?
             }
             verified => verified?,
         };
@@ -158,7 +200,8 @@ impl Provider {
             issuer: self.settings.issuer.as_str().to_owned(),
             subject: Sha256::digest(subject.as_bytes()).into(),
             email: told.0,
-            email_is_verified: told.1 == Some(true),
+            // A plain no is believed in any case.
+            email_is_verified: told.1.unwrap_or(self.settings.trust_unverified_email),
         })
     }
 
@@ -179,7 +222,7 @@ impl Provider {
         let redirect = RedirectUrl::new(self.settings.redirect_uri.clone())
             .map_err(|_| Fault::unreachable("UPVOOT_PUBLIC_URL cannot be returned to"))?;
         let secret = self.settings.client_secret.expose_secret().to_owned();
-        let client = CoreClient::from_provider_metadata(
+        let client = Client::from_provider_metadata(
             found.metadata.clone(),
             ClientId::new(self.settings.client_id.clone()),
             Some(ClientSecret::new(secret)),
@@ -194,12 +237,27 @@ impl Provider {
 }
 
 /// The claims of the id token, once signature, issuer, audience, expiry and nonce are right.
+///
+/// A provider may name further audiences; then, and wherever it names the party that the token was issued
+/// to, that has to be us.
 fn verified(
     client: &Client,
-    tokens: &CoreTokenResponse,
+    client_id: &str,
+    tokens: &Tokens,
     nonce: &Nonce,
 ) -> Result<CoreIdTokenClaims, Fault> {
     let token = tokens.id_token().ok_or(Fault::Unproved("no id token"))?;
-    let verifier = client.id_token_verifier().set_allowed_algs(SIGNED_WITH);
-    Ok(token.claims(&verifier, nonce)?.clone())
+    let verifier = client
+        .id_token_verifier()
+        .set_allowed_algs(SIGNED_WITH)
+        .set_other_audience_verifier_fn(|_| true)
+        .set_time_fn(|| (SystemTime::now() - LEEWAY).into());
+    let claims = token.claims(&verifier, nonce)?;
+    let party = claims.authorized_party().map(|party| party.as_str());
+    if party.is_some_and(|party| party != client_id)
+        || (party.is_none() && claims.audiences().len() > 1)
+    {
+        return Err(Fault::Unproved("an id token for somebody else"));
+    }
+    Ok(claims.clone())
 }

@@ -12,6 +12,7 @@
 pub mod accounts;
 pub mod agents;
 pub mod audit;
+pub mod browsers;
 pub mod calls;
 mod backup;
 mod column;

@@ -164,6 +164,9 @@ diesel::table! {
         oidc_issuer -> Nullable<Text>,
         oidc_subject -> Nullable<Binary>,
         email_confirmed -> Bool,
+        refused_sign_ins -> BigInt,
+        last_refused_at -> Nullable<BigInt>,
+        last_refused_from -> Nullable<Text>,
     }
 }
 
@@ -173,6 +176,17 @@ diesel::table! {
         user_id -> Text,
         created_at -> BigInt,
         last_seen_at -> BigInt,
+        refused_sign_ins -> BigInt,
+        last_refused_at -> Nullable<BigInt>,
+        last_refused_from -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    browsers (token_hash) {
+        token_hash -> Binary,
+        user_id -> Text,
+        created_at -> BigInt,
     }
 }
 
@@ -192,6 +206,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     accounts,
     agents,
     audit,
+    browsers,
     calls,
     keys,
     ledger,

@@ -20,9 +20,28 @@ pub struct Session {
     pub created_at: i64,
     /// When it was used last, to the minute.
     pub last_seen_at: i64,
+    /// What was refused of this user between the session before and this one; `None`: nothing.
+    pub refused: Option<Refused>,
 }
 
-/// Begins a session.
+/// Sign-ins that were refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// How many.
+    pub count: i64,
+    /// When the last one was, in milliseconds since 1970.
+    pub last_at: i64,
+    /// From which address the last one came.
+    pub last_from: String,
+}
+
+impl Refused {
+    fn of((count, last_at, last_from): (i64, Option<i64>, Option<String>)) -> Option<Self> {
+        Some(Self { count, last_at: last_at?, last_from: last_from? }).filter(|it| it.count > 0)
+    }
+}
+
+/// Begins a session, which takes over what was refused of its user since the one before.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -32,12 +51,26 @@ pub fn insert(
     user: UserId,
     now: i64,
 ) -> Result<(), StoreError> {
+    let refused: (i64, Option<i64>, Option<String>) = users::table
+        .find(user.to_string())
+        .select((users::refused_sign_ins, users::last_refused_at, users::last_refused_from))
+        .first(conn)?;
     diesel::insert_into(sessions::table)
         .values((
             sessions::token_hash.eq(token_hash.as_slice()),
             sessions::user_id.eq(user.to_string()),
             sessions::created_at.eq(now),
             sessions::last_seen_at.eq(now),
+            sessions::refused_sign_ins.eq(refused.0),
+            sessions::last_refused_at.eq(refused.1),
+            sessions::last_refused_from.eq(refused.2),
+        ))
+        .execute(conn)?;
+    diesel::update(users::table.find(user.to_string()))
+        .set((
+            users::refused_sign_ins.eq(0),
+            users::last_refused_at.eq(None::<i64>),
+            users::last_refused_from.eq(None::<&str>),
         ))
         .execute(conn)?;
     Ok(())
@@ -48,14 +81,23 @@ pub fn insert(
 /// # Errors
 /// [`StoreError`].
 pub fn find(conn: &mut Conn, token_hash: &[u8; 32]) -> Result<Option<Session>, StoreError> {
-    let row: Option<(User, i64, i64)> = sessions::table
+    type Row = (User, i64, i64, (i64, Option<i64>, Option<String>));
+    let row: Option<Row> = sessions::table
         .inner_join(users::table)
         .filter(sessions::token_hash.eq(token_hash.as_slice()))
         .filter(users::is_active.eq(true))
-        .select((User::as_select(), sessions::created_at, sessions::last_seen_at))
+        .select((
+            User::as_select(),
+            sessions::created_at,
+            sessions::last_seen_at,
+            (sessions::refused_sign_ins, sessions::last_refused_at, sessions::last_refused_from),
+        ))
         .first(conn)
         .optional()?;
-    Ok(row.map(|(user, created_at, last_seen_at)| Session { user, created_at, last_seen_at }))
+    Ok(row.map(|(user, created_at, last_seen_at, refused)| {
+        let refused = Refused::of(refused);
+        Session { user, created_at, last_seen_at, refused }
+    }))
 }
 
 /// Writes down that a session is in use.

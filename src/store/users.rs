@@ -9,7 +9,7 @@ use diesel::{
 };
 
 use super::{
-    Conn, Page, StoreError,
+    Conn, Page, StoreError, browsers,
     lock::{Rows, locked},
     schema::users,
 };
@@ -115,6 +115,35 @@ pub fn by_email(
         .optional()?)
 }
 
+/// The user whom this person of this issuer is bound to.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn by_subject(
+    conn: &mut Conn,
+    issuer: &str,
+    subject: &[u8; 32],
+) -> Result<Option<User>, StoreError> {
+    Ok(users::table
+        .filter(users::oidc_subject.eq(subject.as_slice()))
+        .filter(users::oidc_issuer.eq(issuer))
+        // Since a person is looked up by this first, there is one at most; before, a person could be
+        // bound to a second user after the address had changed, and meant that one from then on.
+        .order((users::last_signed_in_at.desc(), users::id.desc()))
+        .select(User::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// Whether there is any user at all.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn exist(conn: &mut Conn) -> Result<bool, StoreError> {
+    let any: Option<UserId> = users::table.select(users::id).first(conn).optional()?;
+    Ok(any.is_some())
+}
+
 /// The hash of a user's password.
 ///
 /// # Errors
@@ -204,7 +233,8 @@ pub fn update(conn: &mut Conn, user: &User) -> Result<Result<(), Taken>, StoreEr
     )
 }
 
-/// Sets a user's password; `false` if there is no such user.
+/// Sets a user's password, and forgets the browsers that the user has signed in with; `false` if there is
+/// no such user.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -216,7 +246,29 @@ pub fn set_password(
     let changed = diesel::update(users::table.find(id.to_string()))
         .set(users::password_hash.eq(password.as_str()))
         .execute(conn)?;
+    browsers::forget(conn, id, None)?;
     Ok(changed == 1)
+}
+
+/// Writes down that sign-ins as this user were refused: so many, the last one then and from there.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn refused_sign_ins(
+    conn: &mut Conn,
+    id: UserId,
+    count: i64,
+    at: i64,
+    from: &str,
+) -> Result<(), StoreError> {
+    diesel::update(users::table.find(id.to_string()))
+        .set((
+            users::refused_sign_ins.eq(users::refused_sign_ins + count),
+            users::last_refused_at.eq(at),
+            users::last_refused_from.eq(from),
+        ))
+        .execute(conn)?;
+    Ok(())
 }
 
 /// Writes down that a user signed in.

@@ -15,6 +15,9 @@ use crate::app::{PUBLIC_URL, Reply, TestApp};
 
 pub const PASSWORD: &str = "correct horse battery";
 
+/// The session's cookie, up to its value, where people reach the server by https.
+const SESSION: &str = "__Host-upvoot_session=";
+
 /// Pages that do nothing but call what the dashboard's call.
 pub fn pages(config: &mut web::ServiceConfig) {
     config
@@ -29,11 +32,13 @@ fn text<'a>(body: &'a Value, field: &str) -> &'a str {
     body[field].as_str().unwrap_or_default()
 }
 
-fn welcome(SignedIn { user, cookie }: SignedIn) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header(("cache-control", "no-store"))
-        .cookie(cookie)
-        .json(json!({"user_id": user.user_id}))
+fn welcome(signed_in: SignedIn) -> HttpResponse {
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header(("cache-control", "no-store"));
+    for cookie in signed_in.cookies() {
+        answer.cookie(cookie.clone());
+    }
+    answer.json(json!({"user_id": signed_in.user.user_id}))
 }
 
 async fn sign_in(
@@ -92,7 +97,7 @@ impl Session {
     #[track_caller]
     pub fn of(reply: &Reply) -> Self {
         let cookie = reply.header("set-cookie").expect("a cookie is set");
-        let value = cookie.strip_prefix("upvoot_session=").unwrap().split(';').next().unwrap();
+        let value = cookie.strip_prefix(SESSION).unwrap().split(';').next().unwrap();
         assert_eq!(value.len(), 64);
         Self(value.to_owned())
     }
@@ -115,7 +120,7 @@ impl Session {
         method: &str,
         path: &str,
     ) -> RequestBuilder {
-        app.anonymous(method, path).header("cookie", format!("a=b; upvoot_session={}", self.0))
+        app.anonymous(method, path).header("cookie", format!("a=b; {SESSION}{}", self.0))
     }
 
     pub async fn get(&self, app: &TestApp, path: &str) -> Reply {

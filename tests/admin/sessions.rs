@@ -23,8 +23,14 @@ async fn in_and_out(app: TestApp) {
     for attribute in ["HttpOnly", "SameSite=Strict", "Secure", "Path=/", "Max-Age=604800"] {
         assert!(cookie.split("; ").any(|part| part == attribute), "{attribute}");
     }
-    assert!(!cookie.contains("Domain"));
+    assert!(!cookie.contains("Domain") && cookie.starts_with("__Host-upvoot_session="));
+    let browser = reply.headers.get_all("set-cookie").iter().nth(1).unwrap().to_str().unwrap();
+    assert!(browser.starts_with("__Host-upvoot_browser=") && browser.contains("; HttpOnly"));
     let ada = Session::of(&reply);
+    // What a neighbouring host could have set is no session.
+    let planted = format!("upvoot_session={}", ada.0);
+    let planted = Reply::to(app.anonymous("GET", "/api/me").header("cookie", planted)).await;
+    planted.refused(401, "unauthorized");
     let me = ada.get(&app, "/api/me").await.status(200).json();
     assert_eq!((&me["email"], &me["role"]), (&json!("ada@example.com"), &json!("owner")));
     assert_eq!((&me["account_id"], &me["is_operator"]), (&json!(account), &json!(false)));
@@ -161,12 +167,104 @@ async fn guessing_at_one_user_is_slowed_down_and_nobody_else_is() {
     }
     let refused = app.try_sign_in("ada@example.com", PASSWORD).await;
     let refused = refused.refused(429, "too_many_attempts");
-    assert_eq!(refused.header("retry-after"), Some("60"));
+    let wait: u32 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
     assert!(refused.header("set-cookie").is_none(), "not even with the right password");
     let change = json!({"current_password": PASSWORD, "new_password": PASSWORD});
-    ada.post(&app, "/api/me/password", &change).await.refused(429, "too_many_attempts");
+    ada.post(&app, "/api/me/password", &change).await.status(204);
     assert!(ada.lives(&app).await, "who is signed in stays so");
     app.sign_in("bob@example.com").await;
+}
+
+/// An attempt to sign in from this address, with this cookie.
+async fn attempt(app: &TestApp, from: &str, cookie: &str, email: &str, password: &str) -> Reply {
+    let request = app.anonymous("POST", "/sign-in").header("origin", PUBLIC_URL);
+    let request = request.header("x-forwarded-for", from).header("cookie", cookie);
+    Reply::to(request.json(&json!({"email": email, "password": password}))).await
+}
+
+/// The cookie of the browser that has just signed in.
+fn browser_of(reply: &Reply) -> String {
+    let cookies = reply.headers.get_all("set-cookie").iter();
+    let browser = cookies.map(|cookie| cookie.to_str().unwrap()).find(|it| it.contains("browser"));
+    browser.expect("it is known from now on").split(';').next().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn strangers_who_guess_at_a_user_do_not_keep_the_user_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", dir.path().join("test.db").display());
+    let app = TestApp::on(dir, url, Some(crate::app::TOKEN), "127.0.0.1").await;
+    let account = app.account().await;
+    app.user(&account, "ada@example.com", "viewer").await;
+    app.user(&account, "bob@example.com", "viewer").await;
+    let (ada, bob, home) = ("ada@example.com", "bob@example.com", "192.0.2.1");
+    let adas = browser_of(&attempt(&app, home, "", ada, PASSWORD).await.status(200));
+    let bobs = browser_of(&attempt(&app, home, "", bob, PASSWORD).await.status(200));
+    let here = Session::of(&attempt(&app, home, &adas, ada, PASSWORD).await.status(200));
+
+    for n in 0..12 {
+        let reply = attempt(&app, "203.0.113.1", "", ada, "a wrong password").await;
+        reply.refused(
+            if n < 10 { 401 } else { 429 },
+            if n < 10 { "wrong_credentials" } else { "too_many_attempts" },
+        );
+    }
+    // Neither another user's browser nor one that is made up gets past it, from there.
+    let made_up = format!("__Host-upvoot_browser={}", "0".repeat(64));
+    for cookie in ["", bobs.as_str(), made_up.as_str()] {
+        let reply = attempt(&app, "203.0.113.1", cookie, ada, PASSWORD).await;
+        reply.refused(429, "too_many_attempts");
+    }
+    // Her own does, even from the same address; a new one gets in from elsewhere, later.
+    let known = attempt(&app, "203.0.113.1", &adas, ada, PASSWORD).await.status(200);
+    assert_eq!(known.headers.get_all("set-cookie").iter().count(), 1, "it is known already");
+    attempt(&app, "198.51.100.1", "", ada, PASSWORD).await.status(200);
+
+    // What is known guesses no more often than others.
+    for n in 0..12 {
+        let reply = attempt(&app, home, &adas, ada, "a wrong password").await;
+        reply.refused(
+            if n < 10 { 401 } else { 429 },
+            if n < 10 { "wrong_credentials" } else { "too_many_attempts" },
+        );
+    }
+    // A new password makes every other browser a stranger.
+    let new = json!({"current_password": PASSWORD, "new_password": "another horse battery"});
+    here.post(&app, "/api/me/password", &new).await.status(204);
+    let reply = attempt(&app, "203.0.113.1", &adas, ada, "another horse battery").await;
+    reply.refused(429, "too_many_attempts");
+}
+
+#[actix_web::test]
+async fn the_log_names_who_was_tried_and_never_what_may_be_a_password() {
+    let app = TestApp::start().await;
+    let account = app.account().await;
+    app.user(&account, "logged@localhost", "viewer").await;
+    for email in
+        ["nobody-logged@example.com", "logged@localhost", "hunter2@typed!here", "sesame open"]
+    {
+        app.try_sign_in(email, "a wrong password").await.refused(401, "wrong_credentials");
+    }
+    let asks = app.anonymous("GET", "/api/agents").bearer_auth("wrong-token-to-look-for");
+    Reply::to(asks).await.refused(401, "unauthorized");
+    let log = crate::app::log().text();
+    let refused: Vec<&str> =
+        log.lines().filter(|line| line.contains("a sign-in was refused")).collect();
+    let told = |email: &str| {
+        let line = refused.iter().find(|line| line.contains(&format!("\"{email}\"")));
+        line.is_some_and(|line| line.contains("WARN") && line.contains("127.0.0.1"))
+    };
+    assert!(
+        told("nobody-logged@example.com") && told("logged@localhost") && told("not an address")
+    );
+    let tokens = log
+        .lines()
+        .any(|line| line.contains("a bearer token was refused") && line.contains("127.0.0.1"));
+    assert!(tokens);
+    for secret in ["typed!here", "sesame open", "wrong-token-to-look-for"] {
+        assert!(!log.contains(secret), "{secret}");
+    }
 }
 
 #[actix_web::test]

@@ -1,5 +1,8 @@
 //! Users: made, changed, disabled, deleted, and by whom.
 
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use serde_json::{Value, json};
 
 use crate::{
@@ -136,4 +139,83 @@ async fn nobody_makes_oneself_an_operator() {
     app.sign_in("boss@example.com").await;
     let operator = app.operator("far@example.com").await;
     ada.get(&app, &format!("/api/users/{operator}")).await.refused(404, "not_found");
+}
+
+#[actix_web::test]
+async fn a_guessable_password_is_refused_for_whoever_it_is() {
+    let app = TestApp::start().await;
+    let account = app.account().await;
+    let made = |password: &str| json!({"account_id": account, "email": "lovelace@example.com", "password": password});
+    for guessable in ["password1234", "qwertyuiop12", "lovelace@example.com", "lovelace1815"] {
+        app.post("/api/users", &made(guessable)).await.refused_field("password");
+    }
+    let path = format!("/api/users/{}", app.post("/api/users", &made(PASSWORD)).await.created_id());
+    app.patch(&path, &json!({"password": "lovelace1815"})).await.refused_field("password");
+    app.try_sign_in("lovelace@example.com", PASSWORD).await.status(200);
+}
+
+#[actix_web::test]
+async fn one_owners_many_new_users_keep_nobody_else_from_signing_in() {
+    let app = TestApp::start().await;
+    let (account, other) = (app.account().await, app.account().await);
+    app.user(&account, "ada@example.com", "owner").await;
+    app.user(&other, "bob@example.com", "viewer").await;
+    let ada = app.sign_in("ada@example.com").await;
+    let timed = async || {
+        let begun = Instant::now();
+        app.sign_in("bob@example.com").await;
+        begun.elapsed()
+    };
+    let alone = timed().await;
+
+    let one = |n: usize| {
+        let body = json!({"account_id": account, "email": format!("user{n}@example.com"),
+            "password": PASSWORD});
+        let request = ada.request(&app, "POST", "/api/users").json(&body);
+        async move { request.send().await.unwrap() }
+    };
+    let mut flood: FuturesUnordered<_> = (0..150).map(one).collect();
+    // The first answer says that the others are there.
+    let mut answers = vec![flood.next().await.unwrap()];
+    let mut slowest = Duration::ZERO;
+    let signing_in = async {
+        for _ in 0..5 {
+            slowest = slowest.max(timed().await);
+        }
+    };
+    let ((), rest) = futures_util::future::join(signing_in, flood.collect::<Vec<_>>()).await;
+    answers.extend(rest);
+    assert!(slowest < alone * 10 + Duration::from_secs(1), "{slowest:?}, alone {alone:?}");
+
+    let mut made = 0;
+    for answer in answers {
+        match answer.status().as_u16() {
+            201 => made += 1,
+            429 => {
+                assert!(answer.headers().contains_key("retry-after"));
+                let body: Value = answer.json().await.unwrap();
+                assert_eq!(body["code"], "too_many_passwords");
+            }
+            other => panic!("{other}"),
+        }
+    }
+    assert!(made > 0, "its own go on, in their turn");
+}
+
+#[actix_web::test]
+async fn who_may_not_have_a_user_made_has_no_password_hashed() {
+    let app = TestApp::start().await;
+    let (account, other) = (app.account().await, app.account().await);
+    app.user(&account, "ada@example.com", "owner").await;
+    app.user(&account, "vic@example.com", "viewer").await;
+    let ada = app.sign_in("ada@example.com").await;
+    let taken = json!({"account_id": account, "email": "vic@example.com", "password": PASSWORD});
+    let foreign = json!({"account_id": other, "email": "new@example.com", "password": PASSWORD});
+    // More at once than may wait for a hash: none of them is refused for that.
+    for (body, field) in [(taken, "email"), (foreign, "account_id")] {
+        let many = (0..60).map(|_| ada.post(&app, "/api/users", &body));
+        for reply in futures_util::future::join_all(many).await {
+            reply.refused_field(field);
+        }
+    }
 }

@@ -106,6 +106,15 @@ async fn axe_finds_nothing_serious_on_any_page_light_or_dark() {
     }
     stranger.close(&[]).await;
     let (browser, _live, pages) = everything(&app).await;
+    // Now that there is a user, the page has its form.
+    let stranger = Browser::open(&app.base).await;
+    for scheme in ["light", "dark"] {
+        stranger.prefers(scheme).await;
+        stranger.visit("/login").await;
+        found
+            .extend(serious(&stranger).await.into_iter().map(|v| format!("sign in {scheme}: {v}")));
+    }
+    stranger.close(&[]).await;
     for scheme in ["light", "dark"] {
         browser.prefers(scheme).await;
         for page in &pages {

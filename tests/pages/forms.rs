@@ -16,6 +16,8 @@ async fn the_set_up_link_makes_the_operator_once() {
     let given = |password| {
         [("email", "ann@example.com"), ("password", password), ("account_name", "Miller & Co")]
     };
+    let guessable = browser.form(&path, &given("password1234")).await;
+    assert_eq!(guessable.status, 422);
     let refused = browser.form(&path, &given("short")).await;
     assert_eq!(refused.status, 422);
     assert!(refused.text.contains("ann@example.com") && !refused.text.contains("value=\"short\""));
@@ -57,6 +59,50 @@ async fn signing_in_goes_on_to_the_page_that_was_wanted_and_nowhere_else() {
     browser.form("/logout", &[]).await.leads_to("/login");
     browser.cookie = session;
     assert_eq!(browser.get("/").await.status, 303, "the session is over");
+    server.stop().await;
+}
+
+#[actix_web::test]
+async fn as_long_as_there_is_no_user_the_sign_in_page_says_what_to_do() {
+    let server = Server::sqlite().await;
+    let browser = Browser::new(&server);
+    let page = browser.get("/login").await.ok();
+    assert!(page.contains("Not set up yet") && page.contains("printed a link"), "{page}");
+    assert!(!page.contains("name=\"password\"") && !page.contains("/setup/"));
+    let account = server.account(0.0).await;
+    user(&server, &account, "ann@example.com", "owner").await;
+    assert!(browser.get("/login").await.ok().contains("name=\"password\""));
+    server.stop().await;
+}
+
+#[actix_web::test]
+async fn who_was_guessed_at_reads_it_and_who_guesses_reads_how_long_to_wait() {
+    let server = Server::sqlite().await;
+    let account = server.account(0.0).await;
+    user(&server, &account, "ann@example.com", "owner").await;
+    let given = |password| [("email", "ann@example.com"), ("password", password)];
+    for _ in 0..3 {
+        let page = Browser::new(&server).form("/login", &given("a wrong password")).await;
+        assert_eq!(page.status, 401);
+    }
+    let ann = Browser::signed_in(&server, "ann@example.com").await;
+    let own = ann.get("/account").await.ok();
+    assert!(own.contains("3 sign-ins as you were refused") && own.contains("127.0.0.1"), "{own}");
+    let again = Browser::signed_in(&server, "ann@example.com").await;
+    assert!(!again.get("/account").await.ok().contains("refused"), "nothing since");
+    let rows = server.get("/api/audit?limit=200").await.body["items"].clone();
+    let rows = rows.as_array().unwrap().iter();
+    let rows: Vec<_> = rows.filter(|row| row["action"] == "user.sign_in_refused").collect();
+    assert_eq!(rows.len(), 1, "one row for all of them: {rows:?}");
+    assert_eq!((&rows[0]["from"], &rows[0]["account_id"]), (&"127.0.0.1".into(), &account.into()));
+
+    for _ in 0..10 {
+        Browser::new(&server).form("/login", &given("a wrong password")).await;
+    }
+    let locked = Browser::new(&server).form("/login", &given(PASSWORD)).await;
+    let wait: u32 = locked.header("retry-after").parse().unwrap();
+    assert_eq!((locked.status, (1..=60).contains(&wait)), (429, true));
+    assert!(locked.text.contains("Too many attempts. Try again in"), "{}", locked.text);
     server.stop().await;
 }
 

@@ -9,6 +9,7 @@ mod openid;
 
 mod browser;
 mod forms;
+mod providers;
 mod sight;
 mod single_sign_on;
 mod streams;

@@ -10,6 +10,7 @@ mod canary;
 mod command_line;
 mod data;
 mod death;
+mod memory;
 mod set_up;
 mod tls;
 mod unread_log;

@@ -48,7 +48,11 @@ async fn drive(format: &str) {
     assert_eq!(ask(Method::POST, given).await, 303);
     assert_eq!(ask(Method::GET, "").await, 404, "once");
 
-    let log = process.log();
+    let log = eventually(async || {
+        let log = process.log();
+        (log.matches("/setup/{token}").count() >= 4).then_some(log)
+    })
+    .await;
     assert_eq!(log.matches("/setup/{token}").count(), 4, "each request by its pattern: {log}");
     let stored: Vec<u8> = fs::read_dir(dir.path())
         .unwrap()

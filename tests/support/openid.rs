@@ -70,6 +70,12 @@ pub struct Says {
     pub error: Option<&'static str>,
     /// Whether people have to press something, or are sent back at once.
     pub asks: bool,
+    /// How long it says that the access token is good for.
+    pub expires_in: Value,
+    /// The name it sends browsers back with.
+    pub iss: Option<&'static str>,
+    /// Whether it promises to send its name.
+    pub promises_iss: bool,
 }
 
 impl Default for Says {
@@ -81,6 +87,9 @@ impl Default for Says {
             info: json!({}),
             error: None,
             asks: false,
+            expires_in: json!(300),
+            iss: None,
+            promises_iss: false,
         }
     }
 }
@@ -234,8 +243,9 @@ impl OpenId {
 
 struct Issuer(String);
 
-async fn about(issuer: Data<Issuer>) -> HttpResponse {
+async fn about(state: Data<Shared>, issuer: Data<Issuer>) -> HttpResponse {
     let issuer = &issuer.0;
+    let promises_iss = state.lock().unwrap().says.promises_iss;
     HttpResponse::Ok().json(json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
@@ -243,6 +253,7 @@ async fn about(issuer: Data<Issuer>) -> HttpResponse {
         "userinfo_endpoint": format!("{issuer}/info"),
         "jwks_uri": format!("{issuer}/keys"),
         "response_types_supported": ["code"],
+        "authorization_response_iss_parameter_supported": promises_iss,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256", "HS256", "none"],
     }))
@@ -273,6 +284,10 @@ async fn authorize(
             state.codes.insert(code, Given { challenge, nonce, redirect_uri });
             back
         }
+    };
+    let back = match state.says.iss {
+        Some(iss) => format!("{back}&iss={}", iss.replace(':', "%3A").replace('/', "%2F")),
+        None => back,
     };
     if state.says.asks {
         let page = format!(
@@ -330,7 +345,7 @@ async fn token(
     HttpResponse::Ok().json(json!({
         "access_token": access_token,
         "token_type": "Bearer",
-        "expires_in": 300,
+        "expires_in": says.expires_in,
         "id_token": id_token,
     }))
 }

@@ -66,6 +66,11 @@ impl Process {
         self.address
     }
 
+    /// Its id, for what the operating system says of it.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.logs.path().join("stderr")).unwrap()

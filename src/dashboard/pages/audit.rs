@@ -128,6 +128,7 @@ fn action(action: &str) -> &str {
         "user.password" => "Set a password",
         "user.address_taken" => "Asked for an e-mail address that is in use",
         "user.sign_in" => "Signed in",
+        "user.sign_in_refused" => "Refused sign-ins",
         "user.sign_out" => "Signed out",
         "user.sign_out_everywhere" => "Signed out everywhere",
         other => other,

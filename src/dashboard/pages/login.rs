@@ -5,7 +5,10 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::StatusCode,
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+    },
     web::{Data, Form, Query},
 };
 use maud::{Markup, html};
@@ -18,7 +21,8 @@ use crate::{
         answer::{Answer, Trouble, page, see_other},
         layout,
     },
-    problem::Problem,
+    problem::{Code, Problem},
+    store::users,
 };
 
 /// Where to go afterwards.
@@ -41,6 +45,9 @@ pub async fn show(request: HttpRequest, context: Data<Context>, wanted: Query<Wa
     if auth::page_user(&request).await.is_ok() {
         return Ok(see_other(next));
     }
+    if !context.store.read(users::exist).await? {
+        return Ok(page(StatusCode::OK, not_set_up()));
+    }
     Ok(page(StatusCode::OK, form("", next, None, context.single_sign_on)))
 }
 
@@ -56,26 +63,51 @@ pub async fn sign_in(
     let refused = match auth::sign_in(&auth, &request, &email, password.into()).await {
         Ok(signed_in) => {
             let mut answer = see_other(next);
-            if answer.add_cookie(&signed_in.cookie).is_ok() {
+            if signed_in.cookies().all(|cookie| answer.add_cookie(cookie).is_ok()) {
                 return answer;
             }
-            Problem::from(crate::problem::Code::Internal)
+            Problem::from(Code::Internal)
         }
         Err(problem) => problem,
     };
-    let form = form(&email, next, Some(refused.code().detail()), context.single_sign_on);
+    let response = refused.response();
+    let wait = response.headers().get(header::RETRY_AFTER);
+    let words = words(refused.code(), wait);
+    let form = form(&email, next, Some(&words), context.single_sign_on);
     let mut answer = page(refused.code().status(), form);
-    if let Some(wait) = refused.response().headers().get("retry-after") {
-        answer.headers_mut().insert(actix_web::http::header::RETRY_AFTER, wait.clone());
+    if let Some(wait) = wait {
+        answer.headers_mut().insert(header::RETRY_AFTER, wait.clone());
     }
     answer
+}
+
+/// Why a sign-in was refused, and for how long.
+pub(super) fn words(code: Code, wait: Option<&HeaderValue>) -> String {
+    let seconds = wait.and_then(|wait| wait.to_str().ok()?.parse::<u32>().ok());
+    match (code, seconds) {
+        (Code::TooManyAttempts, Some(1)) => "Too many attempts. Try again in a second.".to_owned(),
+        (Code::TooManyAttempts, Some(seconds)) => {
+            format!("Too many attempts. Try again in {seconds} seconds.")
+        }
+        (code, _) => code.detail().to_owned(),
+    }
+}
+
+/// The page as long as there is no user.
+fn not_set_up() -> Markup {
+    let content = html! {
+        h1 { "Not set up yet" }
+        p { "There is no user yet. The server has printed a link when it started: open it to create the first user." }
+        p.muted { "The link works once, for an hour. Restart the server to get a new one." }
+    };
+    layout::gate("Not set up yet", &content)
 }
 
 /// Signs out of this session.
 pub async fn sign_out(request: HttpRequest, auth: Data<Auth>) -> Answer {
     let cookie = auth::sign_out(&auth, &request).await?;
     let mut answer = see_other("/login");
-    answer.add_cookie(&cookie).map_err(|_| Trouble::Failed(crate::problem::Code::Internal))?;
+    answer.add_cookie(&cookie).map_err(|_| Trouble::Failed(Code::Internal))?;
     Ok(answer)
 }
 
@@ -112,6 +144,9 @@ mod tests {
         assert!(html.contains("role=\"alert\">No."));
         assert!(html.contains("name=\"password\" type=\"password\" required"));
         assert!(!html.contains("oidc"));
+        let wait = HeaderValue::from_static("42");
+        assert!(words(Code::TooManyAttempts, Some(&wait)).ends_with("in 42 seconds."));
+        assert_eq!(words(Code::WrongCredentials, None), Code::WrongCredentials.detail());
         let html = form("", "/calls?live=true&x=1", None, true).into_string();
         assert!(html.contains("href=\"/login/oidc?next=/calls%3Flive%3Dtrue%26x%3D1\""));
     }

@@ -20,13 +20,15 @@ use crate::{
 };
 
 /// Sends the browser to the service.
-pub async fn depart(auth: Data<Auth>, wanted: Query<Wanted>) -> Answer {
+pub async fn depart(request: HttpRequest, auth: Data<Auth>, wanted: Query<Wanted>) -> Answer {
     let single_sign_on = auth.single_sign_on().ok_or(Trouble::NotFound)?;
     let next = safe_next(wanted.next.as_deref().unwrap_or("/"));
-    match single_sign_on.depart(&auth, next).await {
+    match single_sign_on.depart(&auth, &request, next).await {
         Ok(departure) => {
             let mut answer = see_other(&departure.to);
-            answer.add_cookie(&departure.cookie).map_err(|_| Trouble::Failed(Code::Internal))?;
+            for cookie in &departure.cookies {
+                answer.add_cookie(cookie).map_err(|_| Trouble::Failed(Code::Internal))?;
+            }
             Ok(answer)
         }
         Err(why) => Ok(turned_away(&why, next)),
@@ -40,12 +42,16 @@ pub async fn arrive(request: HttpRequest, auth: Data<Auth>) -> Answer {
     let mut answer = match single_sign_on.arrive(&auth, &request).await {
         Ok(arrival) => {
             let mut answer = landed(&arrival);
-            answer.add_cookie(&arrival.signed_in.cookie).map_err(failed)?;
+            for cookie in arrival.signed_in.cookies() {
+                answer.add_cookie(cookie).map_err(failed)?;
+            }
             answer
         }
         Err(why) => turned_away(&why, "/"),
     };
-    answer.add_cookie(&forget_departure(&auth)).map_err(failed)?;
+    if let Some(cookie) = forget_departure(&auth, &request) {
+        answer.add_cookie(&cookie).map_err(failed)?;
+    }
     Ok(answer)
 }
 
@@ -67,7 +73,14 @@ fn landed(arrival: &Arrival) -> HttpResponse {
 }
 
 fn turned_away(why: &TurnedAway, next: &str) -> HttpResponse {
-    let words = match why {
+    let wait = match why {
+        TurnedAway::Other(problem) => {
+            problem.response().headers().get(header::RETRY_AFTER).cloned()
+        }
+        TurnedAway::Unreachable => Some(HeaderValue::from_static("5")),
+        _ => None,
+    };
+    let words: &str = match why {
         TurnedAway::NotBegun => {
             "This sign-in was begun in another browser, too long ago, or is done already. Try again."
         }
@@ -84,16 +97,9 @@ fn turned_away(why: &TurnedAway, next: &str) -> HttpResponse {
         TurnedAway::Unreachable => {
             "Your single sign-on service does not answer. Try again in a moment, or use your password."
         }
-        TurnedAway::Other(problem) => problem.code().detail(),
+        TurnedAway::Other(problem) => &login::words(problem.code(), wait.as_ref()),
     };
     let mut answer = page(why.status(), login::form("", next, Some(words), true));
-    let wait = match why {
-        TurnedAway::Other(problem) => {
-            problem.response().headers().get(header::RETRY_AFTER).cloned()
-        }
-        TurnedAway::Unreachable => Some(HeaderValue::from_static("5")),
-        _ => None,
-    };
     if let Some(wait) = wait {
         answer.headers_mut().insert(header::RETRY_AFTER, wait);
     }

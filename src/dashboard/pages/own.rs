@@ -15,8 +15,10 @@ use crate::{
         layout::{self, Section},
         part,
         seen::Seen,
+        words,
     },
     problem::Code,
+    store::sessions::Refused,
 };
 
 /// What the form holds.
@@ -25,6 +27,9 @@ pub struct Given {
     current: String,
     new: String,
 }
+
+/// Why a new password is not taken.
+const GUESSABLE: &str = "The new password must have 12 to 1,024 characters and be hard to guess: no common password, no simple pattern, not your e-mail address.";
 
 /// What became of a change.
 enum Outcome {
@@ -46,14 +51,14 @@ pub async fn change_password(
 ) -> HttpResponse {
     let Given { current, new } = given.into_inner();
     let Some(new) = Password::new(new.into()) else {
-        let words = "The new password needs 12 to 1,024 characters.";
-        return render(&seen, StatusCode::UNPROCESSABLE_ENTITY, Some(Outcome::Refused(words)));
+        return render(&seen, StatusCode::UNPROCESSABLE_ENTITY, Some(Outcome::Refused(GUESSABLE)));
     };
     match auth::change_password(&auth, &request, &seen.user, current.into(), new).await {
         Ok(()) => render(&seen, StatusCode::OK, Some(Outcome::Done)),
         Err(problem) => {
             let words = match problem.code() {
-                Code::WrongCredentials | Code::InvalidField => "The current password is not right.",
+                Code::WrongCredentials => "The current password is not right.",
+                Code::InvalidField => GUESSABLE,
                 code => code.detail(),
             };
             render(&seen, problem.code().status(), Some(Outcome::Refused(words)))
@@ -72,11 +77,25 @@ pub async fn sign_out_everywhere(request: HttpRequest, auth: Data<Auth>, seen: S
 fn render(seen: &Seen, status: StatusCode, outcome: Option<Outcome>) -> HttpResponse {
     let user = &seen.user;
     let role = if user.is_operator { "operator" } else { user.role.as_str() };
-    let content = content(user.email.as_str(), role, outcome.as_ref());
+    let content = content(user.email.as_str(), role, user.refused.as_ref(), outcome.as_ref());
     page(status, layout::frame(&seen.frame, Section::Own, "Your account", &[], &content))
 }
 
-fn content(email: &str, role: &str, outcome: Option<&Outcome>) -> Markup {
+/// What was refused before this session, in words.
+fn before(Refused { count, last_at, last_from }: &Refused) -> Markup {
+    html! {
+        @if *count == 1 { "One sign-in as you was refused" } @else { (count) " sign-ins as you were refused" }
+        " between your last session and this one; the last one " (words::when(*last_at)) " from " (last_from)
+        ". If it was not you, somebody guesses your password: a long one that you use nowhere else withstands it."
+    }
+}
+
+fn content(
+    email: &str,
+    role: &str,
+    refused: Option<&Refused>,
+    outcome: Option<&Outcome>,
+) -> Markup {
     html! {
         (part::top(None, "You", &html! {}))
         section.card aria-label="You" {
@@ -84,6 +103,7 @@ fn content(email: &str, role: &str, outcome: Option<&Outcome>) -> Markup {
                 div { dt { "E-mail" } dd { (email) } }
                 div { dt { "Role" } dd { (role) } }
             }
+            @if let Some(refused) = refused { p.note.bad { (before(refused)) } }
         }
         section.card aria-labelledby="password-title" {
             h2 #password-title { "Password" }
@@ -129,9 +149,19 @@ mod tests {
 
     #[test]
     fn what_became_of_a_change_is_said() {
-        let html = |outcome| content("ann@example.com", "owner", outcome).into_string();
+        let html = |outcome| content("ann@example.com", "owner", None, outcome).into_string();
         assert!(html(Some(&Outcome::Done)).contains("role=\"status\""));
         assert!(html(Some(&Outcome::Refused("No."))).contains("role=\"alert\">No."));
         assert!(!html(None).contains("role=\"alert\""));
+    }
+
+    #[test]
+    fn who_was_guessed_at_reads_how_often_and_from_where() {
+        let refused = |count| Refused { count, last_at: 0, last_from: "192.0.2.7".to_owned() };
+        let html = |count| content("a@b", "owner", Some(&refused(count)), None).into_string();
+        assert!(html(1).contains("One sign-in as you was refused"));
+        assert!(
+            html(12).contains("12 sign-ins as you were refused") && html(12).contains("192.0.2.7")
+        );
     }
 }

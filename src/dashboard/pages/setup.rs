@@ -46,7 +46,7 @@ pub async fn set_up(
     match auth::set_up(&auth, &request, &token, &email, password.into(), &account_name).await {
         Ok(signed_in) => {
             let mut answer = see_other("/");
-            if answer.add_cookie(&signed_in.cookie).is_err() {
+            if !signed_in.cookies().all(|cookie| answer.add_cookie(cookie).is_ok()) {
                 return closed(&Code::Internal.into());
             }
             answer
@@ -67,8 +67,7 @@ struct Typed {
 
 /// The rules as the form says them, which is what a refusal is about.
 const EMAIL: &str = "You sign in with it.";
-const PASSWORD: &str =
-    "12 characters or more. A few words that only you would put together are good.";
+const PASSWORD: &str = "12 characters or more, and no common password. A few words that only you would put together are good.";
 const ACCOUNT: &str =
     "Agents, calls and points belong to it. Usually the name of your organisation.";
 
