@@ -75,6 +75,14 @@ impl<Name: Hash + Eq> Attempts<Name> {
         }
     }
 
+    /// Whether this name has had its share of the minute; counts nothing.
+    pub fn is_used_up(&self, name: &Name, now: Duration) -> bool {
+        let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(made) = by_name.get_mut(name) else { return false };
+        made.advance(now.as_secs());
+        made.count() >= self.allowed
+    }
+
     /// Forgets what a name has done: it has proved itself.
     pub fn forgive(&self, name: &Name) {
         self.by_name.lock().unwrap_or_else(PoisonError::into_inner).remove(name);

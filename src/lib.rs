@@ -58,6 +58,7 @@ pub mod dashboard;
 pub mod events;
 // -- below both --
 pub mod attempts;
+pub mod budget;
 pub mod client_addr;
 pub mod clock;
 pub mod id;
@@ -65,6 +66,7 @@ pub mod live;
 pub mod metrics;
 pub mod networks;
 pub mod oidc;
+pub mod pool;
 pub mod problem;
 pub mod registry;
 pub mod store;

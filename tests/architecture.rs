@@ -15,7 +15,22 @@ const TIERS: [(u8, &[&str]); 6] = [
     (3, &["admission", "auth", "ledger", "problem", "client_addr"]),
     (2, &["store", "registry", "agent", "oidc", "telemetry", "metrics", "live"]),
     (1, &["dialect", "call", "user", "trust"]),
-    (0, &["key", "signature", "points", "audio", "id", "clock", "attempts", "networks", "text"]),
+    (
+        0,
+        &[
+            "key",
+            "signature",
+            "points",
+            "audio",
+            "id",
+            "clock",
+            "attempts",
+            "networks",
+            "budget",
+            "pool",
+            "text",
+        ],
+    ),
 ];
 
 /// Arrows that the tiers do not allow, each with its reason.

@@ -25,12 +25,12 @@ use zeroize::Zeroizing;
 use super::{
     Gone, Target,
     address::Host,
-    budget::Budget,
     metered::{Metered, Unfinished},
     network::Reach,
 };
 use crate::{
     agent::ws::{self, Answer, BadAnswer, SUBPROTOCOL, Wire},
+    budget::BYTES,
     trust::client_tls,
 };
 
@@ -45,8 +45,6 @@ const MOST_ADDRESSES: usize = 4;
 /// Bytes that the system may hold for a bot that does not read: two seconds of sound, which the
 /// kernel doubles. Left to itself it would hold a minute's, and we would not notice.
 const SEND_BUFFER: u32 = 32 * 1024;
-/// Bytes a second that are read of a bot, and bytes at once: two minutes of sound.
-const BYTES: Budget = Budget::new(1024 * 1024, 4 * 1024 * 1024);
 
 /// Opens the line; the caller limits the time it takes.
 pub(super) async fn dial(

@@ -34,16 +34,13 @@ use tokio_tungstenite::{
 
 use super::{
     FromBot, Gone, Mailbox, Opening, Target, ToBot,
-    budget::Budget,
     dial::dial,
     metered::Unfinished,
     network::Reach,
     queue::{Item, Queue},
     wire,
 };
-
-/// Messages a second that are taken of a bot, and at once: two minutes of 20 ms frames.
-const MESSAGES: Budget = Budget::new(2_000, 6_000);
+use crate::budget::MESSAGES;
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]

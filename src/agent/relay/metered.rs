@@ -20,8 +20,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use super::budget::Budget;
-use crate::agent::ws::LONGEST_MESSAGE;
+use crate::{agent::ws::LONGEST_MESSAGE, budget::Budget};
 
 /// Bytes that are read before others have their turn.
 const SLICE: usize = 16 * 1024;

@@ -7,11 +7,10 @@
 //! caller's wire.
 //!
 //! A bot is somebody else's program. It may be anywhere (`network` says where it may not), say
-//! nothing, say too much (`budget`), or stop listening (`queue`); `line` lives with all of that
+//! nothing, say too much (`metered`), or stop listening (`queue`); `line` lives with all of that
 //! in bounded memory and without disturbing other calls.
 
 mod address;
-mod budget;
 mod dial;
 mod gone;
 mod line;
