@@ -116,7 +116,7 @@ codes! {
     /// A valid key, but no WebSocket upgrade.
     UpgradeRequired = 426 "Upgrade Required" "upgrade_required" "This address speaks WebSocket version 13 only.";
     /// A concurrency cap is reached.
-    TooManyCalls = 429 "Too Many Requests" "too_many_calls" "The agent or the account has as many calls as it may have at once.";
+    TooManyCalls = 429 "Too Many Requests" "too_many_calls" "The agent or the account has as many calls as it may have at once, or too many calls of this key came to nothing.";
     /// Too many wrong keys from one address.
     TooManyAttempts = 429 "Too Many Requests" "too_many_attempts" "Too many refused attempts from this address.";
     /// An account's owners tried too many addresses that somebody of another account has.

@@ -86,6 +86,15 @@ pub struct ServeArgs {
     #[arg(long = "attempts-per-minute", env = "UPVOOT_ATTEMPTS_PER_MINUTE", default_value = "100", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub attempts_per_minute: u32,
 
+    /// Calls of one key that may come to nothing within a minute, gone or turned away before their
+    /// dialect was recognised; then it is 429.
+    #[arg(long = "unrecognised-per-minute", env = "UPVOOT_UNRECOGNISED_PER_MINUTE", default_value = "300", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub unrecognised_per_minute: u32,
+
+    /// Bytes of a call's transcript that are kept; then one line says that more was said.
+    #[arg(long = "transcript-bytes", env = "UPVOOT_TRANSCRIPT_BYTES", default_value = "262144", value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1_024..=16_777_216))]
+    pub transcript_bytes: u32,
+
     /// Single sign-on.
     #[command(flatten)]
     pub oidc: OidcArgs,

@@ -6,6 +6,8 @@
 mod admission;
 #[path = "store/books.rs"]
 mod books;
+#[path = "store/chatty.rs"]
+mod chatty;
 #[path = "store/dashboard.rs"]
 mod dashboard;
 #[path = "store/migrations.rs"]

@@ -106,6 +106,11 @@ pub enum Line {
         /// Milliseconds since the call's talk time began.
         at_ms: u64,
     },
+    /// More was said here than is kept of a call.
+    Truncated {
+        /// Milliseconds since the call's talk time began.
+        at_ms: u64,
+    },
 }
 
 impl From<TranscriptLine> for Line {
@@ -115,6 +120,7 @@ impl From<TranscriptLine> for Line {
                 Self::Transcript { role, text, at_ms }
             }
             TranscriptLine::Dtmf { digit, at_ms } => Self::Dtmf { digit: digit.to_string(), at_ms },
+            TranscriptLine::Truncated { at_ms } => Self::Truncated { at_ms },
         }
     }
 }

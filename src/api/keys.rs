@@ -58,6 +58,8 @@ pub struct View {
     last_used_at: Option<String>,
     /// Its calls in progress.
     live_calls: i64,
+    /// Calls that came to nothing: gone, or turned away, before their dialect was recognised.
+    unrecognised_calls: i64,
     /// Uses after it was revoked.
     refused_uses: i64,
     #[schema(format = DateTime)]
@@ -69,7 +71,8 @@ pub struct View {
 }
 
 impl From<keys::KeyView> for View {
-    fn from(keys::KeyView { key, last_used_at, live_calls }: keys::KeyView) -> Self {
+    fn from(view: keys::KeyView) -> Self {
+        let keys::KeyView { key, last_used_at, live_calls, unrecognised_calls } = view;
         Self {
             id: key.id.to_string(),
             agent_id: key.agent_id.to_string(),
@@ -82,6 +85,7 @@ impl From<keys::KeyView> for View {
             revoked_at: key.revoked_at.map(rfc3339),
             last_used_at: last_used_at.map(rfc3339),
             live_calls,
+            unrecognised_calls,
             refused_uses: key.refused_uses,
             last_refused_at: key.last_refused_at.map(rfc3339),
             last_refused_from: key.last_refused_from,

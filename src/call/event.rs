@@ -134,6 +134,30 @@ pub enum TranscriptLine {
         /// Milliseconds since the call's talk time began.
         at_ms: u64,
     },
+    /// More was said here than is kept.
+    Truncated {
+        /// Milliseconds since the call's talk time began.
+        at_ms: u64,
+    },
+}
+
+impl TranscriptLine {
+    /// When it was said, in milliseconds since the call's talk time began.
+    pub fn at_ms(&self) -> u64 {
+        match self {
+            Self::Transcript { at_ms, .. }
+            | Self::Dtmf { at_ms, .. }
+            | Self::Truncated { at_ms } => *at_ms,
+        }
+    }
+
+    /// Bytes of its words.
+    pub fn words(&self) -> usize {
+        match self {
+            Self::Transcript { text, .. } => text.len(),
+            Self::Dtmf { .. } | Self::Truncated { .. } => 0,
+        }
+    }
 }
 
 /// A stretch of a call in which one side was heard without a pause worth the name.

@@ -46,6 +46,8 @@ pub struct CallPlan {
     pub silence_timeout: Duration,
     /// What was reserved when the call was admitted.
     pub reserved: Seconds,
+    /// Bytes of the transcript that are kept; then one line says that more was said.
+    pub transcript_bytes: usize,
 }
 
 /// What can happen to a call.

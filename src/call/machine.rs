@@ -18,7 +18,12 @@ use bytes::Bytes;
 
 use super::{
     CallPlan, EndReason, Engine, Event, Finished, FromAgent, Input, Output, Role, Tag, Time,
-    ToAgent, TranscriptLine, meter::Meter, outbox::Outbox, playback::Playback, silence::Silence,
+    ToAgent, TranscriptLine,
+    meter::Meter,
+    outbox::Outbox,
+    playback::Playback,
+    record::{Kept, Record},
+    silence::Silence,
     speech::Phrase,
 };
 use crate::audio::level;
@@ -28,8 +33,6 @@ mod timing;
 
 /// A call is over this much before a limit, so that a late wake-up does not cost a second.
 const SAFETY: Duration = Duration::from_millis(150);
-/// The most lines of a transcript: whoever keeps pressing keys for a day fills no database.
-const LINES_AT_MOST: usize = 10_000;
 
 /// One call, from the recognition of its dialect to its end.
 #[derive(Debug)]
@@ -44,7 +47,7 @@ pub struct Machine {
     closing: Option<Bytes>,
     apology: Option<Bytes>,
     turns: Turns,
-    lines: usize,
+    record: Record,
     // Both are derived, and kept because they are read for every frame. A frame may move a deadline
     // back but never forward, so a frame need not touch them: the wake-up finds out, once.
     wake_at: Option<Time>,
@@ -125,7 +128,7 @@ impl Machine {
             closing: None,
             apology: None,
             turns: Turns::default(),
-            lines: 0,
+            record: Record::of(plan.transcript_bytes),
             wake_at: None,
             must_end_by: (now, EndReason::Error),
             plan,
@@ -152,7 +155,8 @@ impl Machine {
                 self.silence.speech_until(now);
                 self.turns.caller_spoke = true;
                 let at_ms = self.at_ms(now);
-                self.note(TranscriptLine::Dtmf { digit, at_ms });
+                let is_slow = self.record.is_slow(now, 0);
+                self.note(TranscriptLine::Dtmf { digit, at_ms }, is_slow);
                 self.tell_agent(ToAgent::Dtmf(digit));
             }
             Input::Greeting(phrase) => {
@@ -319,7 +323,10 @@ impl Machine {
             FromAgent::Clear => self.follow(now, Step::Clear),
             FromAgent::Mark(name) => self.playback.mark(name, &mut self.out),
             FromAgent::Dtmf(digit) => self.out.push(Output::Tone(digit)),
-            FromAgent::Said { role, text } => self.transcribe(now, role, text),
+            FromAgent::Said { role, text } => {
+                let is_slow = self.record.is_slow(now, text.len());
+                self.transcribe(now, role, text, is_slow);
+            }
             FromAgent::HangUp => self.follow(now, Step::HangUp),
             FromAgent::Gone { code, message } => {
                 self.out.push(Output::Event(Event::Error { code, message }));
@@ -355,21 +362,25 @@ impl Machine {
 
     /// Words of our own, whatever becomes of their sound.
     fn say_words(&mut self, now: Time, text: String) {
-        self.transcribe(now, Role::Assistant, text);
+        self.transcribe(now, Role::Assistant, text, true);
     }
 
-    fn transcribe(&mut self, now: Time, role: Role, text: String) {
+    /// Words go to the peer and into the transcript; what is said too fast goes nowhere.
+    fn transcribe(&mut self, now: Time, role: Role, text: String, is_slow: bool) {
         let at_ms = self.at_ms(now);
-        let line = TranscriptLine::Transcript { role, text: text.clone(), at_ms };
-        self.out.push(Output::Event(Event::Transcript { role, text }));
-        self.note(line);
+        if is_slow {
+            self.out.push(Output::Event(Event::Transcript { role, text: text.clone() }));
+        }
+        self.note(TranscriptLine::Transcript { role, text, at_ms }, is_slow);
     }
 
-    /// Keeps a line, within bounds.
-    fn note(&mut self, line: TranscriptLine) {
-        self.lines += 1;
-        if self.lines <= LINES_AT_MOST {
-            self.out.push(Output::Line(line));
+    /// Keeps a line, within bounds, or that one was left out.
+    fn note(&mut self, line: TranscriptLine, is_slow: bool) {
+        let at_ms = line.at_ms();
+        match self.record.keep(line.words(), is_slow) {
+            Kept::Line => self.out.push(Output::Line(line)),
+            Kept::Omission => self.out.push(Output::Line(TranscriptLine::Truncated { at_ms })),
+            Kept::Nothing => {}
         }
     }
 

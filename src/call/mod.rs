@@ -5,7 +5,7 @@
 //! first; others are the small instruments it plays: `outbox` paces what is sent, `speech` says a
 //! phrase, `playback` keeps what comes faster than it may be sent, [`marks`] tells what was really
 //! heard, [`meter`] counts the time that is paid for, `silence` notices that nobody speaks,
-//! `stretches` remembers who was heard when. [`exchange`] is what a session needs to know, [`event`] has the words that
+//! `stretches` remembers who was heard when, `record` keeps what was said. [`exchange`] is what a session needs to know, [`event`] has the words that
 //! `dialect` turns into frames.
 
 use std::time::Duration;
@@ -17,6 +17,7 @@ pub mod marks;
 pub mod meter;
 mod outbox;
 mod playback;
+mod record;
 mod silence;
 mod speech;
 mod stretches;

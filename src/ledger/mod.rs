@@ -3,9 +3,10 @@
 //! A [`Ledger`] is a handle on a worker that outlives every session and every actor: it writes down
 //! what sessions tell it, retries until it is written, keeps the node's lease and settles the calls of
 //! nodes that lost theirs. It knows no socket and no actor. The sums are made in [`settle`], what waits
-//! in memory is in `pending`, who is alive is in `lease`.
+//! in memory is in `notes` and `pending`, who is alive is in `lease`.
 
 mod lease;
+mod notes;
 mod pending;
 pub mod settle;
 mod sweep;
@@ -30,6 +31,8 @@ use crate::{
 pub struct Recognised {
     /// The call.
     pub call_id: CallId,
+    /// Who pays.
+    pub account_id: AccountId,
     /// When talk time began, in milliseconds on the node's clock.
     pub talk_started_ms: i64,
     /// The dialect.
@@ -124,14 +127,15 @@ impl Ledger {
         Ok(Self { store, clock, worker, refused })
     }
 
-    /// Takes down that a call was recognised. Never blocks; written within two seconds, or with the
-    /// call's settlement if that comes first.
+    /// Takes down that a call was recognised. Never blocks; usually written within two seconds, or
+    /// with the call's settlement if that comes first.
     pub fn recognised(&self, recognised: Recognised) {
         self.tell(Told::Recognised(recognised));
     }
 
     /// Takes down the next line of a call's transcript. Never blocks; written as
-    /// [`Ledger::recognised`].
+    /// [`Ledger::recognised`], and left out, with a line that says so, where too much waits to be
+    /// written.
     pub fn note(&self, call: CallId, line: TranscriptLine) {
         self.tell(Told::Note(call, line));
     }
@@ -157,8 +161,8 @@ impl Ledger {
         self.tell(Told::Finished(finished));
     }
 
-    /// Settles a call that was admitted and never became one, at no charge: what is to be done with
-    /// an admission that nobody claimed. Never blocks.
+    /// Settles a call that was admitted and never became one, at no charge and without a trace but
+    /// its key's count: what is to be done with an admission that nobody claimed. Never blocks.
     pub fn abandon(&self, call_id: CallId, account_id: AccountId) {
         self.settle(Finished {
             call_id,

@@ -1,133 +1,34 @@
-//! What the worker has been told and not yet written, in memory; no database here.
+//! What has ended and is not charged yet, and which keys were refused, in memory; no database here.
+//! What is told of live calls is in `notes`.
 //!
 //! Everything in here survives a database that is away, and nothing in here survives the process: what
 //! that would lose is what recovery makes good. The worker moves things from here into the store.
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use super::{
-    Finished, Recognised,
-    settle::{Settlement, Talk},
-};
+use super::{notes::Held, settle::Settlement};
 use crate::{
-    call::event::{Stretch, TranscriptLine},
     id::{CallId, KeyId},
-    store::{StoreError, calls::Recognition, keys},
+    store::{StoreError, keys},
 };
 
 /// Keys whose refused uses are remembered between two writes; further ones are not.
 const REFUSED_KEYS: usize = 10_000;
+/// Of those, keys that are written in one transaction: others wait for it.
+const REFUSED_AT_ONCE: usize = 100;
 /// The longest pause between two attempts to write what the database refuses.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
-/// What is known of a live call and not written yet.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Notes {
-    pub(super) recognition: Option<Recognition>,
-    /// The position of the first of `lines` in the whole transcript.
-    pub(super) first: i32,
-    pub(super) lines: Vec<TranscriptLine>,
-    /// The position of the first of `stretches` in the whole timeline.
-    pub(super) first_stretch: i32,
-    pub(super) stretches: Vec<Stretch>,
-    /// Whether its session has been told that the call was settled by another node.
-    pub(super) reported_lost: bool,
-}
-
-impl Notes {
-    pub(super) fn is_unwritten(&self) -> bool {
-        self.recognition.is_some() || !self.lines.is_empty() || !self.stretches.is_empty()
-    }
-}
-
-/// Live calls of this node, as far as their sessions have told of them.
-#[derive(Debug, Default)]
-pub(super) struct LiveCalls {
-    calls: HashMap<CallId, Notes>,
-}
-
-impl LiveCalls {
-    pub(super) fn recognised(&mut self, recognised: Recognised) {
-        self.calls.entry(recognised.call_id).or_default().recognition = Some(Recognition {
-            dialect: recognised.dialect.to_owned(),
-            from: recognised.from,
-            to: recognised.to,
-            provider_call_id: recognised.provider_call_id,
-            custom_parameters: recognised.custom_parameters,
-            talk_started_at: recognised.talk_started_ms,
-        });
-    }
-
-    pub(super) fn note(&mut self, call: CallId, line: TranscriptLine) {
-        self.calls.entry(call).or_default().lines.push(line);
-    }
-
-    pub(super) fn heard(&mut self, call: CallId, stretch: Stretch) {
-        self.calls.entry(call).or_default().stretches.push(stretch);
-    }
-
-    /// Notes that wait to be written, by rising call.
-    pub(super) fn unwritten(&self) -> Vec<(CallId, Notes)> {
-        let waiting = self.calls.iter().filter(|(_, notes)| notes.is_unwritten());
-        let mut waiting: Vec<_> = waiting.map(|(id, notes)| (*id, notes.clone())).collect();
-        waiting.sort_unstable_by_key(|(id, _)| *id);
-        waiting
-    }
-
-    /// Forgets notes that are written, or never can be; what came later stays.
-    pub(super) fn written(&mut self, call: CallId, notes: &Notes) {
-        let Some(kept) = self.calls.get_mut(&call) else { return };
-        if kept.recognition == notes.recognition {
-            kept.recognition = None;
-        }
-        forget(&mut kept.lines, &mut kept.first, notes.lines.len());
-        forget(&mut kept.stretches, &mut kept.first_stretch, notes.stretches.len());
-    }
-
-    /// Whether this is the first time that the call is found to be settled by another node.
-    pub(super) fn is_news_that_lost(&mut self, call: CallId) -> bool {
-        let notes = self.calls.get_mut(&call);
-        notes.is_some_and(|notes| !std::mem::replace(&mut notes.reported_lost, true))
-    }
-
-    pub(super) fn ids(&self) -> impl Iterator<Item = CallId> {
-        self.calls.keys().copied()
-    }
-
-    /// The call is over: what is left to write of it goes with its settlement.
-    pub(super) fn finish(&mut self, finished: Finished) -> Settlement {
-        let Notes { recognition, first, mut lines, first_stretch, stretches, .. } =
-            self.calls.remove(&finished.call_id).unwrap_or_default();
-        let noted = usize::try_from(first).unwrap_or(0) + lines.len();
-        lines.extend(finished.transcript.into_iter().skip(noted));
-        Settlement {
-            call_id: finished.call_id,
-            account_id: finished.account_id,
-            reason: finished.reason,
-            talk: Talk::Lasted(finished.talk),
-            ended_at: finished.ended_at,
-            recognition,
-            lines: (first, lines),
-            stretches: (first_stretch, stretches),
-        }
-    }
-}
-
-/// Forgets the first `count` of what is kept, and moves the position of what is left.
-fn forget<T>(kept: &mut Vec<T>, first: &mut i32, count: usize) {
-    let count = count.min(kept.len());
-    kept.drain(..count);
-    *first = first.saturating_add(i32::try_from(count).unwrap_or(i32::MAX));
-}
 
 /// A settlement on its way into the store.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) settlement: Settlement,
+    /// The memory it takes.
+    pub(super) held: Held,
     /// When the call ended, on the node's clock.
     ended_stamp: i64,
     /// How long to wait after the next refusal.
@@ -144,22 +45,32 @@ pub(super) struct Settlements {
     retry: Duration,
 }
 
+impl Waiting {
+    /// Rows that it writes, besides its own few.
+    pub(super) fn rows(&self) -> usize {
+        self.settlement.lines.1.len() + self.settlement.stretches.1.len()
+    }
+}
+
 impl Settlements {
     pub(super) fn new(retry: Duration) -> Self {
         Self { ready: VecDeque::new(), later: Vec::new(), open: HashMap::new(), retry }
     }
 
-    /// A second settlement of a call is dropped: the first says how long it lasted.
-    pub(super) fn add(&mut self, ended_stamp: i64, settlement: Settlement) {
+    /// A second settlement of a call is dropped: the first says how long it lasted, and has all that
+    /// was told of the call.
+    pub(super) fn add(&mut self, ended_stamp: i64, (settlement, held): (Settlement, Held)) {
         if let Entry::Vacant(new) = self.open.entry(settlement.call_id) {
             new.insert(ended_stamp);
-            self.ready.push_back(Waiting { settlement, ended_stamp, pause: self.retry });
+            self.ready.push_back(Waiting { settlement, held, ended_stamp, pause: self.retry });
         }
     }
 
-    /// The next to be written.
-    pub(super) fn next(&mut self) -> Option<Waiting> {
-        self.ready.pop_front()
+    /// The next to be written, but for calls of which a piece is on its way: the two would write the
+    /// same lines at the same time.
+    pub(super) fn next(&mut self, on_their_way: &HashSet<CallId>) -> Option<Waiting> {
+        let is_free = |waiting: &Waiting| !on_their_way.contains(&waiting.settlement.call_id);
+        self.ready.iter().position(is_free).and_then(|at| self.ready.remove(at))
     }
 
     /// It is written.
@@ -234,8 +145,11 @@ impl RefusedUses {
         }
     }
 
+    /// Some of them, to be written in one transaction.
     pub(super) fn take(&self) -> Vec<keys::RefusedUses> {
-        std::mem::take(&mut *self.lock()).into_values().collect()
+        let mut counted = self.lock();
+        let some: Vec<KeyId> = counted.keys().copied().take(REFUSED_AT_ONCE).collect();
+        some.iter().filter_map(|key| counted.remove(key)).collect()
     }
 
     /// They could not be written.
@@ -251,13 +165,13 @@ impl RefusedUses {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{call::event::EndReason, id::AccountId};
+    use crate::{
+        call::event::EndReason,
+        id::AccountId,
+        ledger::{Finished, notes::LiveCalls},
+    };
 
-    fn line(digit: char) -> TranscriptLine {
-        TranscriptLine::Dtmf { digit, at_ms: 0 }
-    }
-
-    fn finished(call_id: CallId, transcript: Vec<TranscriptLine>) -> Finished {
+    fn finished(call_id: CallId) -> Finished {
         Finished {
             call_id,
             account_id: AccountId::new(),
@@ -265,29 +179,28 @@ mod tests {
             talk: Duration::from_secs(1),
             ended_stamp_ms: 0,
             ended_at: 0,
-            transcript,
+            transcript: Vec::new(),
         }
     }
 
-    #[test]
-    fn noted_lines_are_known_by_their_position() {
-        let (mut live, call) = (LiveCalls::default(), CallId::new());
-        live.note(call, line('1'));
-        live.note(call, line('2'));
-        let (_, notes) = live.unwritten().remove(0);
-        live.note(call, line('3'));
-        live.written(call, &notes);
-        let whole = ['1', '2', '3', '4'].map(line).to_vec();
-        let settlement = live.finish(finished(call, whole));
-        assert_eq!(settlement.lines, (2, vec![line('3'), line('4')]));
-        assert!(live.unwritten().is_empty());
+    /// Nothing is on its way.
+    fn none() -> HashSet<CallId> {
+        HashSet::new()
     }
 
     #[test]
-    fn notes_alone_make_a_transcript_too() {
-        let (mut live, call) = (LiveCalls::default(), CallId::new());
-        live.note(call, line('1'));
-        assert_eq!(live.finish(finished(call, Vec::new())).lines, (0, vec![line('1')]));
+    fn a_settlement_waits_for_the_piece_of_its_own_call_and_for_no_other() {
+        let mut settlements = Settlements::new(Duration::from_secs(1));
+        let (busy, free) = (CallId::new(), CallId::new());
+        let mut live = LiveCalls::default();
+        settlements.add(1, live.finish(finished(busy)));
+        settlements.add(2, live.finish(finished(free)));
+        let on_their_way = HashSet::from([busy]);
+        let next = settlements.next(&on_their_way).map(|waiting| waiting.settlement.call_id);
+        assert_eq!(next, Some(free));
+        assert!(settlements.next(&on_their_way).is_none());
+        assert_eq!(settlements.oldest_end(), Some(1), "and it is not forgotten");
+        assert_eq!(settlements.next(&none()).map(|w| w.settlement.call_id), Some(busy));
     }
 
     #[test]
@@ -295,21 +208,21 @@ mod tests {
         let mut settlements = Settlements::new(Duration::from_secs(1));
         let (bad, good) = (CallId::new(), CallId::new());
         let mut live = LiveCalls::default();
-        settlements.add(1, live.finish(finished(bad, Vec::new())));
-        settlements.add(2, live.finish(finished(good, Vec::new())));
+        settlements.add(1, live.finish(finished(bad)));
+        settlements.add(2, live.finish(finished(good)));
         let start = Instant::now();
-        let first = settlements.next().unwrap();
+        let first = settlements.next(&none()).unwrap();
         settlements.again(first, &StoreError::Failed("no".into()), start);
-        assert_eq!(settlements.next().map(|w| w.settlement.call_id), Some(good));
+        assert_eq!(settlements.next(&none()).map(|w| w.settlement.call_id), Some(good));
         assert_eq!(settlements.oldest_end(), Some(1));
         settlements.wake(start);
-        assert!(settlements.next().is_none(), "its pause is not over");
+        assert!(settlements.next(&none()).is_none(), "its pause is not over");
         settlements.wake(start + Duration::from_secs(1));
-        let again = settlements.next().unwrap();
+        let again = settlements.next(&none()).unwrap();
         assert_eq!(again.settlement.call_id, bad);
         settlements.again(again, &StoreError::Failed("no".into()), start);
         settlements.wake(start + Duration::from_secs(1));
-        assert!(settlements.next().is_none(), "the pause has grown");
+        assert!(settlements.next(&none()).is_none(), "the pause has grown");
     }
 
     #[test]
@@ -318,15 +231,15 @@ mod tests {
         let mut live = LiveCalls::default();
         let ids: Vec<CallId> = (0..5).map(|_| CallId::new()).collect();
         for (ended, id) in (0..).zip(&ids) {
-            settlements.add(ended, live.finish(finished(*id, Vec::new())));
+            settlements.add(ended, live.finish(finished(*id)));
         }
         let start = Instant::now();
-        while let Some(waiting) = settlements.next() {
+        while let Some(waiting) = settlements.next(&none()) {
             settlements.again(waiting, &StoreError::Unavailable("away".into()), start);
         }
         settlements.wake(start + Duration::from_secs(1));
         let mut order = Vec::new();
-        while let Some(waiting) = settlements.next() {
+        while let Some(waiting) = settlements.next(&none()) {
             settlements.done(&waiting);
             order.push(waiting.settlement.call_id);
         }
@@ -347,6 +260,12 @@ mod tests {
             refused.count(KeyId::new(), String::new(), 0);
         }
         refused.put_back(taken);
-        assert_eq!(refused.take().len(), REFUSED_KEYS);
+        let mut all = 0;
+        while !refused.is_empty() {
+            let some = refused.take().len();
+            assert!((1..=REFUSED_AT_ONCE).contains(&some));
+            all += some;
+        }
+        assert_eq!(all, REFUSED_KEYS);
     }
 }

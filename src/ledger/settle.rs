@@ -12,7 +12,7 @@ use crate::{
     store::{
         Conn, StoreError, accounts,
         calls::{self, LiveCall, Recognition},
-        ledger,
+        keys, ledger,
     },
 };
 
@@ -60,6 +60,15 @@ pub struct Settlement {
     pub stretches: (i32, Vec<Stretch>),
 }
 
+impl Settlement {
+    /// Whether no dialect was recognised, as far as this tells.
+    fn came_to_nothing(&self) -> bool {
+        self.talk == Talk::Lasted(Duration::ZERO)
+            && self.recognition.is_none()
+            && self.lines.1.is_empty()
+    }
+}
+
 /// What a call costs: the time it lasted, a started second whole, but never more than what was
 /// reserved for it and what is free on its account together. The latter is more than nothing to ask
 /// for only after a call was bridged over a database that was away.
@@ -88,8 +97,9 @@ pub fn extend(
     Ok(Extension::Granted { reserved })
 }
 
-/// Settles a call: charges it, releases its reservation, ends its row. `None` if it was settled
-/// before, or never was; else what it was charged.
+/// Settles a call: charges it, releases its reservation, ends its row; of a connection that never
+/// became a call no row is left. `None` if it was settled before, or never was; else what it was
+/// charged.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -97,6 +107,15 @@ pub fn settle(conn: &mut Conn, settlement: &Settlement) -> Result<Option<Seconds
     let Settlement { call_id, account_id, reason, .. } = *settlement;
     let Some(account) = accounts::lock(conn, account_id)? else { return Ok(None) };
     let Some(live) = lock_live(conn, call_id, account_id)? else { return Ok(None) };
+    if settlement.came_to_nothing() && live.talk_started_at.is_none() {
+        // It never was a call: the hold is released, and nothing but its key's count remains.
+        accounts::book(conn, account_id, Seconds(0), live.reserved)?;
+        calls::discard(conn, call_id)?;
+        if let Some(key) = live.key_id {
+            keys::count_unrecognised(conn, key, live.started_at)?;
+        }
+        return Ok(Some(Seconds(0)));
+    }
     if let Some(recognition) = &settlement.recognition {
         calls::recognise(conn, call_id, recognition)?;
     }

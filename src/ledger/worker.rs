@@ -2,10 +2,11 @@
 //!
 //! It has a thread and a runtime of its own, because actors, arbiters and sessions end before the last
 //! call is charged. It starts settlements at once and many at a time, so that they share commits;
-//! everything else is written with the beat. What it keeps meanwhile is in `pending`.
+//! everything else is written after each beat, piece by piece, while it goes on listening. What it
+//! keeps meanwhile is in `notes` and `pending`.
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -20,20 +21,23 @@ use tokio::{
 use super::{
     Told,
     lease::{Beat, Lease, Standing},
-    pending::{LiveCalls, Notes, RefusedUses, Settlements, Waiting},
+    notes::{LiveCalls, Notes},
+    pending::{RefusedUses, Settlements, Waiting},
     settle,
     sweep::sweep_forever,
 };
 use crate::{
     call::event::EndReason,
     id::CallId,
-    store::{StoreError, calls, keys},
+    store::{Conn, StoreError, calls, keys},
 };
 
 /// Settlements on their way at once: as many as share a commit.
 const AT_ONCE: usize = 64;
-/// Calls whose notes are written in one transaction: others wait for it.
-const NOTES_AT_ONCE: usize = 100;
+/// Transactions in which refused uses are written with one beat.
+const REFUSED_IN_A_ROW: usize = 20;
+/// Rows of transcripts that settlements on their way write at once: others wait for them.
+const ROWS_AT_ONCE: usize = 48;
 
 type OnEndRequested = Box<dyn Fn(CallId, EndReason) + Send>;
 
@@ -59,6 +63,8 @@ pub(super) async fn start(
         on_end_requested,
         live: LiveCalls::default(),
         on_their_way: JoinSet::new(),
+        rows_on_their_way: 0,
+        writing: Writing::default(),
         asked_to_end: HashSet::new(),
         closing: Vec::new(),
         away: false,
@@ -70,6 +76,19 @@ pub(super) async fn start(
     Ok(())
 }
 
+type Piece = Vec<(CallId, Notes)>;
+
+/// The notes that are being written: one piece at a time, so that others have their turn in between.
+#[derive(Default)]
+struct Writing {
+    /// Whether the time has come to write.
+    is_due: bool,
+    on_its_way: JoinSet<(Piece, Result<Vec<CallId>, StoreError>)>,
+    calls: HashSet<CallId>,
+    /// Parts of a piece that the database refused, to find the bad one.
+    apart: VecDeque<(CallId, Notes)>,
+}
+
 struct Worker {
     lease: Lease,
     standing: Arc<Standing>,
@@ -79,6 +98,8 @@ struct Worker {
     live: LiveCalls,
     settlements: Settlements,
     on_their_way: JoinSet<(Waiting, Result<(), StoreError>)>,
+    rows_on_their_way: usize,
+    writing: Writing,
     /// Calls whose sessions have been told to end, as long as the store still asks for it.
     asked_to_end: HashSet<CallId>,
     /// Who wants the worker closed, and how long each would wait; the first decides.
@@ -100,12 +121,14 @@ impl Worker {
                 return self.close(within).await;
             }
             self.start_settlements();
+            self.start_notes();
             tokio::select! {
                 told = self.inbox.recv() => match told {
                     Some(told) => self.hear(told),
                     None => return,
                 },
                 Some(settled) = self.on_their_way.join_next() => self.settled(settled),
+                Some(written) = self.writing.on_its_way.join_next() => self.notes_written(written),
                 _ = beat.tick() => self.beat().await,
                 _ = retry.tick() => self.settlements.wake(Instant::now()),
             }
@@ -132,8 +155,10 @@ impl Worker {
     }
 
     fn start_settlements(&mut self) {
-        while self.on_their_way.len() < AT_ONCE {
-            let Some(waiting) = self.settlements.next() else { return };
+        // One that has much to write goes alone, for they may share a commit.
+        while self.on_their_way.len() < AT_ONCE && self.rows_on_their_way < ROWS_AT_ONCE {
+            let Some(waiting) = self.settlements.next(&self.writing.calls) else { return };
+            self.rows_on_their_way += waiting.rows();
             let store = self.lease.store.clone();
             self.on_their_way.spawn(async move {
                 let settlement = waiting.settlement.clone();
@@ -152,7 +177,11 @@ impl Worker {
         settled: Result<(Waiting, Result<(), StoreError>), tokio::task::JoinError>,
     ) {
         let (waiting, done) = settled.expect("a settlement neither panics nor is cancelled");
-        let Err(error) = done else { return self.settlements.done(&waiting) };
+        self.rows_on_their_way -= waiting.rows();
+        let Err(error) = done else {
+            self.live.settled(waiting.held);
+            return self.settlements.done(&waiting);
+        };
         let call = waiting.settlement.call_id;
         match &error {
             StoreError::Unavailable(_) => {
@@ -177,8 +206,9 @@ impl Worker {
         let recorded_at = self.record();
         let (beat, ()) = {
             let lease = self.lease.clone();
-            tokio::join!(lease.beat(recorded_at), self.write_notes())
+            tokio::join!(lease.beat(recorded_at), self.write_refused())
         };
+        self.writing.is_due = true;
         match beat {
             Ok(beat) => {
                 if std::mem::take(&mut self.away) {
@@ -216,59 +246,72 @@ impl Worker {
         }
     }
 
-    /// Writes recognitions, transcript lines and refused uses. Not in the beat's own transaction: a
-    /// line that the database refuses must not cost the node its lease.
-    async fn write_notes(&mut self) {
-        let refused = self.refused.take();
-        if !refused.is_empty() {
+    /// Writes which keys were refused, so many at a time that nobody waits long for it; what is left
+    /// waits for the next beat.
+    async fn write_refused(&mut self) {
+        for _ in 0..REFUSED_IN_A_ROW {
+            let refused = self.refused.take();
+            if refused.is_empty() {
+                return;
+            }
             let uses = refused.clone();
             let write = self.lease.store.write(move |conn| keys::note_refused_uses(conn, &uses));
             if let Err(error) = write.await {
                 tracing::debug!(%error, "refused uses wait to be written");
-                self.refused.put_back(refused);
-            }
-        }
-        for chunk in self.live.unwritten().chunks(NOTES_AT_ONCE) {
-            match self.write_chunk(chunk.to_vec()).await {
-                Ok(()) => {}
-                Err(StoreError::Unavailable(_)) => return,
-                // One of them is bad: which one shows when each is written alone.
-                Err(StoreError::Failed(_)) => {
-                    for (call, notes) in chunk {
-                        let one = vec![(*call, notes.clone())];
-                        if let Err(StoreError::Failed(error)) = self.write_chunk(one).await {
-                            tracing::error!(%error, call.id = %call, "notes of a call are given up");
-                            self.live.written(*call, notes);
-                        }
-                    }
-                }
+                return self.refused.put_back(refused);
             }
         }
     }
 
-    async fn write_chunk(&mut self, chunk: Vec<(CallId, Notes)>) -> Result<(), StoreError> {
-        let notes = chunk.clone();
-        let lost = self
-            .lease
-            .store
-            .write(move |conn| {
-                let mut lost = Vec::new();
-                for (call, notes) in &notes {
-                    if let Some(seen) = &notes.recognition
-                        && !calls::recognise(conn, *call, seen)?
-                    {
-                        lost.push(*call);
-                    }
-                    calls::append_transcript(conn, *call, notes.first, &notes.lines)?;
-                    let first = notes.first_stretch;
-                    calls::stretches::append(conn, *call, first, &notes.stretches)?;
+    /// Starts to write the next piece, if the time has come and none is on its way. Not in the beat's
+    /// own transaction: a line that the database refuses must not cost the node its lease.
+    fn start_notes(&mut self) {
+        if !self.writing.is_due || !self.writing.on_its_way.is_empty() {
+            return;
+        }
+        let piece = match self.writing.apart.pop_front() {
+            Some(one) => vec![one],
+            None => self.live.next_piece(),
+        };
+        if piece.is_empty() {
+            self.writing.is_due = false;
+            return;
+        }
+        self.writing.calls = piece.iter().map(|(call, _)| *call).collect();
+        let store = self.lease.store.clone();
+        self.writing.on_its_way.spawn(async move {
+            let notes = piece.clone();
+            let lost = store.write(move |conn| write_piece(conn, &notes)).await;
+            (piece, lost)
+        });
+    }
+
+    fn notes_written(
+        &mut self,
+        written: Result<(Piece, Result<Vec<CallId>, StoreError>), tokio::task::JoinError>,
+    ) {
+        let (piece, result) = written.expect("writing notes neither panics nor is cancelled");
+        self.writing.calls.clear();
+        match result {
+            Ok(lost) => {
+                piece.iter().for_each(|(call, notes)| self.live.written(*call, notes));
+                lost.into_iter().for_each(|call| self.report_lost(call));
+            }
+            Err(StoreError::Unavailable(_)) => {
+                piece.iter().for_each(|(call, _)| self.live.not_written(*call));
+                self.writing.is_due = false;
+            }
+            Err(StoreError::Failed(error)) => match &piece[..] {
+                [(call, notes)] => {
+                    tracing::error!(%error, call.id = %call, "notes of a call are given up");
+                    self.live.written(*call, notes);
                 }
-                Ok::<_, StoreError>(lost)
-            })
-            .await?;
-        chunk.iter().for_each(|(call, notes)| self.live.written(*call, notes));
-        lost.into_iter().for_each(|call| self.report_lost(call));
-        Ok(())
+                // One of them is bad: which one shows when each is written alone.
+                _ => self.writing.apart.extend(piece),
+            },
+        }
+        // What has been settled meanwhile is written with its settlement.
+        self.writing.apart.retain(|(call, _)| self.live.is_live(*call));
     }
 
     async fn close(mut self, within: Duration) {
@@ -290,21 +333,44 @@ impl Worker {
     /// Ends when everything that was told is written.
     async fn flush(&mut self) {
         let mut retry = interval(self.lease.timings.retry);
+        let mut may_write = true;
         loop {
             self.hear_all();
             self.start_settlements();
-            if self.settlements.is_empty() {
-                self.write_notes().await;
+            if self.settlements.is_empty() && self.writing.on_its_way.is_empty() {
+                self.write_refused().await;
                 self.hear_all();
-                let written = self.refused.is_empty() && self.live.unwritten().is_empty();
+                let written = self.refused.is_empty() && !self.live.is_unwritten();
                 if written && self.settlements.is_empty() {
                     return;
                 }
             }
+            self.writing.is_due |= may_write;
+            may_write = false;
+            self.start_notes();
             tokio::select! {
                 Some(settled) = self.on_their_way.join_next() => self.settled(settled),
-                _ = retry.tick() => self.settlements.wake(Instant::now()),
+                Some(written) = self.writing.on_its_way.join_next() => self.notes_written(written),
+                _ = retry.tick() => {
+                    self.settlements.wake(Instant::now());
+                    may_write = true;
+                }
             }
         }
     }
+}
+
+/// Writes what was told of some calls; gives those that are not live any more.
+fn write_piece(conn: &mut Conn, piece: &[(CallId, Notes)]) -> Result<Vec<CallId>, StoreError> {
+    let mut lost = Vec::new();
+    for (call, notes) in piece {
+        if let Some(seen) = &notes.recognition
+            && !calls::recognise(conn, *call, seen)?
+        {
+            lost.push(*call);
+        }
+        calls::append_transcript(conn, *call, notes.first, &notes.lines)?;
+        calls::stretches::append(conn, *call, notes.first_stretch, &notes.stretches)?;
+    }
+    Ok(lost)
 }

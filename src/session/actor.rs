@@ -16,12 +16,13 @@ use actix_http::ws::Item;
 use actix_web_actors::ws::{CloseCode, Message, ProtocolError, WebsocketContext};
 use bytes::Bytes;
 use tokio::task::JoinHandle;
-use tracing::Span;
 
 use super::{
     Voice,
     faults::{self, Fault},
     frames::Found,
+    knocks::Knock,
+    pulse::Pulse,
     talk::{self, Talk},
     watch::Watch,
 };
@@ -38,8 +39,6 @@ use crate::{
     registry::{Control, LiveCall},
 };
 
-/// How often the peer is pinged. One that has not answered by the next time is gone.
-const PING_EVERY: Duration = Duration::from_secs(20);
 /// A provider's complaints that are worth a line each.
 const COMPLAINTS_LOGGED: u32 = 5;
 /// How long an unrecognised connection may stand at most; detection decides sooner, in 20 s at the most.
@@ -51,15 +50,15 @@ pub struct VoiceSession {
     agent: Agent,
     reserved: Seconds,
     watch: Arc<Watch>,
-    span: Span,
     phase: Phase,
     reassembly: Reassembly,
     violation: Found,
     /// The one timer: when it will fire, and its task. Not one of the actor's own, which actix polls
     /// with every frame.
     timer: Option<(Duration, JoinHandle<()>)>,
-    ping_at: Duration,
-    pong_missing: bool,
+    pulse: Pulse,
+    /// Counts the call against its key until it is recognised.
+    knock: Knock,
     /// How often the provider has complained.
     complaints: u32,
     /// What the peer did wrong, when that is why the call ends.
@@ -90,17 +89,9 @@ impl VoiceSession {
         admitted: Admitted,
         watch: Arc<Watch>,
         violation: Found,
+        knock: Knock,
         hints: Hints,
     ) -> Self {
-        let span = tracing::info_span!(
-            "call",
-            call.id = %admitted.call_id,
-            key.suffix = tracing::field::Empty,
-            agent.id = %admitted.agent.id,
-        );
-        if let Some((_, suffix)) = admitted.key {
-            span.record("key.suffix", tracing::field::display(suffix));
-        }
         // From here on this session settles the call, at the latest when it is dropped.
         admitted.claim.take();
         let now = voice.clock.now();
@@ -112,13 +103,12 @@ impl VoiceSession {
             agent: admitted.agent,
             reserved: admitted.reserved,
             watch,
-            span,
             phase: Phase::Detecting(detector),
             reassembly: Reassembly::default(),
             violation,
             timer: None,
-            ping_at: now + PING_EVERY,
-            pong_missing: false,
+            pulse: Pulse::since(now),
+            knock,
             complaints: 0,
             fault: None,
             drain_by: None,
@@ -143,9 +133,7 @@ impl VoiceSession {
 
     fn wake(&mut self, ctx: &mut <Self as Actor>::Context) {
         let now = self.now();
-        if now >= self.ping_at {
-            self.ping(now, ctx);
-        }
+        self.ping(now, ctx);
         if self.detect(First::Nothing, ctx) {
             self.feed(Input::Tick, ctx);
         }
@@ -214,7 +202,7 @@ impl VoiceSession {
     fn complaint(&mut self, words: &str) {
         self.complaints += 1;
         if self.complaints <= COMPLAINTS_LOGGED {
-            self.span.in_scope(|| tracing::warn!(words, "the provider complains"));
+            self.watch.span.in_scope(|| tracing::warn!(words, "the provider complains"));
         }
     }
 
@@ -251,6 +239,9 @@ impl Actor for VoiceSession {
 
 impl StreamHandler<Result<Message, ProtocolError>> for VoiceSession {
     fn handle(&mut self, item: Result<Message, ProtocolError>, ctx: &mut Self::Context) {
+        if item.is_ok() {
+            self.pulse.feel();
+        }
         match item {
             Ok(Message::Binary(pcm)) => self.binary(pcm, ctx),
             Ok(Message::Text(text)) => self.text(&text, ctx),
@@ -261,7 +252,6 @@ impl StreamHandler<Result<Message, ProtocolError>> for VoiceSession {
             }
             Ok(Message::Pong(_)) => {
                 self.now();
-                self.pong_missing = false;
             }
             Ok(Message::Close(_)) => self.peer_gone(ctx),
             Ok(Message::Nop) => {}
@@ -290,7 +280,7 @@ impl StreamHandler<FromBot> for VoiceSession {
     fn handle(&mut self, event: FromBot, ctx: &mut Self::Context) {
         let now = self.now();
         if let FromBot::Gone(gone) = &event {
-            self.span.in_scope(|| tracing::info!(why = gone.code(), "the bot is gone"));
+            self.watch.span.in_scope(|| tracing::info!(why = gone.code(), "the bot is gone"));
         }
         if let Phase::Talking(talk) = &mut self.phase {
             talk.bot_does(now, event);

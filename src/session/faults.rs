@@ -34,6 +34,21 @@ const PROTOCOL: Fault = Fault {
     message: "The frame breaks the WebSocket protocol.",
     close: CloseCode::Protocol,
 };
+const TOO_MANY: Fault = Fault {
+    code: "too_many_messages",
+    message: "More messages came than a call may send: 2,000 a second.",
+    close: CloseCode::Policy,
+};
+const TOO_SLOW: Fault = Fault {
+    code: "message_too_slow",
+    message: "A message was begun and not sent within its time.",
+    close: CloseCode::Policy,
+};
+const NO_ROOM: Fault = Fault {
+    code: "too_many_long_messages",
+    message: "Too many long messages are under way; send shorter ones.",
+    close: CloseCode::Again,
+};
 
 /// The fault in an error of the codec; `None` when it is no fault but the end of the connection.
 ///
@@ -41,6 +56,9 @@ const PROTOCOL: Fault = Fault {
 /// them apart. `found` is what the guard in front of the codec has seen.
 pub fn of_protocol(error: &ProtocolError, found: Option<Violation>) -> Option<Fault> {
     match (found, error) {
+        (Some(Violation::TooMany), _) => Some(TOO_MANY),
+        (Some(Violation::TooSlow), _) => Some(TOO_SLOW),
+        (Some(Violation::NoRoom), _) => Some(NO_ROOM),
         (Some(Violation::TooLarge), _) | (_, ProtocolError::Overflow) => Some(TOO_LARGE),
         (None, ProtocolError::Io(io)) => {
             io.to_string().to_ascii_lowercase().contains("utf-8").then_some(BAD_TEXT)

@@ -10,12 +10,17 @@ pub mod bot;
 pub mod faults;
 pub mod frames;
 pub mod handshake;
+pub mod knocks;
+pub mod pulse;
+pub mod room;
 mod signed;
 pub mod socket;
 pub mod talk;
 pub mod try_it;
 pub mod upgrade;
 pub mod watch;
+
+use std::sync::Arc;
 
 use crate::{
     admission::Unclaimed, agent::speech::Speaker, attempts::Attempts, client_addr::Proxies,
@@ -43,6 +48,12 @@ pub struct Voice {
     pub proxies: Proxies,
     /// The host that providers dial, where the operator has set it.
     pub public_authority: Option<String>,
+    /// Calls that came to nothing, by key.
+    pub knocks: knocks::Knocks,
+    /// Memory for long messages that are not whole yet.
+    pub room: Arc<room::Room>,
+    /// Bytes of each call's transcript that are kept.
+    pub transcript_bytes: usize,
     /// Networks of the server's own that bots may be called in.
     pub relay_networks: Networks,
     /// The clock calls are charged by.

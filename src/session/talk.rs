@@ -27,9 +27,18 @@ pub struct Talk {
     frames: Frames,
 }
 
+/// What a call may use up.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// What was reserved when it was admitted.
+    pub reserved: Seconds,
+    /// Bytes of its transcript that are kept.
+    pub transcript_bytes: usize,
+}
+
 impl Talk {
     /// The call begins now. Its first frames and outputs wait.
-    pub fn begin(agent: &Agent, reserved: Seconds, wire: Box<dyn Dialect>, now: Duration) -> Self {
+    pub fn begin(agent: &Agent, limits: Limits, wire: Box<dyn Dialect>, now: Duration) -> Self {
         let manners = wire.manners();
         let plan = CallPlan {
             engine: match agent.engine {
@@ -45,7 +54,8 @@ impl Talk {
             max_turns: agent.max_turns.and_then(|turns| u32::try_from(turns).ok()),
             max_duration: seconds(agent.max_duration_seconds),
             silence_timeout: seconds(agent.silence_timeout_seconds),
-            reserved,
+            reserved: limits.reserved,
+            transcript_bytes: limits.transcript_bytes,
         };
         Self { machine: Machine::start(plan, now), wire, bot: None, frames: Frames::new() }
     }

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::{
     Voice,
     handshake::{self, Handshake},
+    knocks::Knock,
     upgrade::{answer, begin, code, in_time, new_call, refuse, wrong_version},
     watch::Watch,
 };
@@ -70,7 +71,7 @@ pub async fn try_it(
         Ok(Verdict::Admitted(admitted)) => {
             let (call, account) = (admitted.call_id, admitted.account_id);
             let registry = voice.registry.clone();
-            let (answer, watch) = begin(voice, &request, payload, admitted);
+            let (answer, watch) = begin(voice, &request, payload, admitted, Knock::uncounted());
             let end = move || registry.end_calls(vec![call], EndReason::Operator);
             rt::spawn(end_with_its_rights(auth, user, account, watch, end));
             answer

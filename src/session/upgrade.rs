@@ -16,12 +16,15 @@ use actix_web::{
 };
 use actix_web_actors::ws::WsResponseBuilder;
 use tokio::time::timeout;
+use tracing::Span;
 
 use super::{
     Voice,
     actor::VoiceSession,
     frames::{Found, Guarded},
     handshake::{self, Handshake},
+    knocks::Knock,
+    room::Place,
     signed,
     socket::PeerSocket,
     watch::Watch,
@@ -41,6 +44,7 @@ use crate::{
     metrics,
     problem::{Code, Problem},
     store::StoreError,
+    telemetry::access::RequestId,
 };
 
 /// How long the database may take to say whether a call is admitted; then the answer is no.
@@ -64,15 +68,29 @@ pub async fn voice(
     }
     let handshake = handshake::judge(request.method(), request.version(), request.headers());
     let draining = voice.registry.is_draining();
-    let admit = matches!(handshake, Handshake::Good) && !draining;
+    let too_many = voice.knocks.are_too_many(&hash);
+    let admit = matches!(handshake, Handshake::Good) && !draining && !too_many;
+    // Counts, unless the call is refused or recognised: also when the client goes away meanwhile.
+    let mut knock = voice.knocks.knock(hash);
+    if !admit {
+        knock.answered();
+    }
     let proof = signed::proof(&request, voice.public_authority.as_deref());
     match decide(&voice, hash, admit, proof).await {
-        Err(_) => refuse(Code::Unavailable),
+        Err(_) => {
+            knock.answered();
+            refuse(Code::Unavailable)
+        }
         Ok(Verdict::Refused(refusal, key_id)) => {
+            knock.answered();
             if let (Refusal::KeyRevoked, Some(key_id)) = (refusal, key_id) {
                 voice.registry.remember_revoked(hash, key_id);
             }
             turn_away(&voice, &request, code(refusal), key_id)
+        }
+        Ok(Verdict::WouldAdmit) if too_many => {
+            tracing::info!("refused: too many calls of this key were never recognised");
+            refuse(Code::TooManyCalls)
         }
         Ok(Verdict::WouldAdmit) => match handshake {
             Handshake::NoUpgrade => refuse(Code::UpgradeRequired),
@@ -80,7 +98,7 @@ pub async fn voice(
             Handshake::Bad => refuse(Code::BadHandshake),
             Handshake::Good => refuse(Code::Draining),
         },
-        Ok(Verdict::Admitted(admitted)) => begin(voice, &request, payload, admitted).0,
+        Ok(Verdict::Admitted(admitted)) => begin(voice, &request, payload, admitted, knock).0,
     }
 }
 
@@ -180,12 +198,31 @@ pub(super) async fn in_time(
     verdict
 }
 
+/// What every line about the call is logged with; the request's line has the same `request.id`.
+fn span(request: &HttpRequest, admitted: &Admitted) -> Span {
+    let span = tracing::info_span!(
+        "call",
+        call.id = %admitted.call_id,
+        request.id = tracing::field::Empty,
+        key.suffix = tracing::field::Empty,
+        agent.id = %admitted.agent.id,
+    );
+    if let Some(id) = RequestId::of(request) {
+        span.record("request.id", tracing::field::display(id));
+    }
+    if let Some((_, suffix)) = admitted.key {
+        span.record("key.suffix", tracing::field::display(suffix));
+    }
+    span
+}
+
 /// Upgrades, and starts the call's actor. The watch is there as long as the call is.
 pub(super) fn begin(
     voice: web::Data<Voice>,
     request: &HttpRequest,
     payload: web::Payload,
     admitted: Admitted,
+    knock: Knock,
 ) -> (HttpResponse, Weak<Watch>) {
     let socket = request.conn_data::<Arc<PeerSocket>>().map(Arc::downgrade);
     let subject = Subject {
@@ -200,13 +237,15 @@ pub(super) fn begin(
         voice.clock,
         voice.ledger.clone(),
         socket.unwrap_or_default(),
+        span(request, &admitted),
         voice.hub.open(subject),
     ));
     let live = Arc::downgrade(&watch);
+    let place = Place::new(Arc::clone(&voice.room), admitted.account_id);
     let violation = Found::default();
-    let guarded = Guarded::new(payload, violation.clone());
+    let guarded = Guarded::new(payload, place, violation.clone());
     let hints = hints(request);
-    let session = VoiceSession::new(voice.into_inner(), admitted, watch, violation, hints);
+    let session = VoiceSession::new(voice.into_inner(), admitted, watch, violation, knock, hints);
     metrics::upgrade("admitted");
     let upgraded = WsResponseBuilder::new(session, request, guarded)
         .protocols(&Subprotocol::TOKENS)

@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use tracing::Span;
+
 use super::socket::PeerSocket;
 use crate::{
     call::event::EndReason,
@@ -33,6 +35,8 @@ pub struct Watch {
     clock: NodeClock,
     ledger: Ledger,
     socket: Weak<PeerSocket>,
+    /// What every line about the call is logged with.
+    pub span: Span,
     /// What is told to whoever watches on a page.
     pub line: Line,
     // Milliseconds of the node's clock; only ever read for a rough comparison, hence relaxed.
@@ -51,6 +55,7 @@ impl Watch {
         clock: NodeClock,
         ledger: Ledger,
         socket: Weak<PeerSocket>,
+        span: Span,
         line: Line,
     ) -> Self {
         Self {
@@ -59,6 +64,7 @@ impl Watch {
             clock,
             ledger,
             socket,
+            span,
             line,
             talk_began: AtomicU64::new(NOT_YET),
             must_end_by: AtomicU64::new(NOT_YET),
@@ -93,13 +99,16 @@ impl Watch {
         until.saturating_sub(Duration::from_millis(self.talk_began.load(Ordering::Relaxed)))
     }
 
-    /// Settles the call, once: true for the caller that did.
+    /// Settles the call, once: true for the caller that did. The one place that logs the end of a call,
+    /// whichever way it came about.
     pub fn finish(&self, reason: EndReason, talk: Duration, now: Duration) -> bool {
         if self.over.swap(true, Ordering::AcqRel) {
             return false;
         }
         metrics::ended(reason.as_str(), talk);
         self.line.ended(reason);
+        let duration_ms = millis(talk);
+        self.span.in_scope(|| tracing::info!(reason = reason.as_str(), duration_ms, "call ended"));
         self.ledger.settle(Finished {
             call_id: self.call_id,
             account_id: self.account_id,
@@ -128,7 +137,7 @@ impl Watched for Watch {
         // A clock that ended the call ended it when it was due, not when the watchdog came by.
         let ended = now.min(self.must_end_by().0);
         if self.finish(reason, self.talk(ended), ended) {
-            tracing::info!(call.id = %self.call_id, reason = reason.as_str(), "call ended from outside: its peer does not read");
+            self.span.in_scope(|| tracing::info!("its peer does not read: ended from outside"));
         }
         if let Some(socket) = self.socket.upgrade() {
             socket.shut_down();

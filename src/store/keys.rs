@@ -11,7 +11,7 @@ use super::{
     accounts::Account,
     agents,
     lock::{KeyThenAccount, Rows, locked},
-    schema::{accounts, agents as agents_table, calls, keys},
+    schema::{accounts, agents as agents_table, calls, keys, unrecognised_calls},
     update::update,
 };
 use crate::{
@@ -60,6 +60,9 @@ pub struct KeyView {
     pub last_used_at: Option<i64>,
     /// Its calls that have not ended.
     pub live_calls: i64,
+    /// Its calls of which no row is left: connections that were gone, or turned away, before their
+    /// dialect was recognised.
+    pub unrecognised_calls: i64,
 }
 
 /// A key that has just been revoked, or was before.
@@ -216,6 +219,12 @@ fn view(conn: &mut Conn, key: Key) -> Result<KeyView, StoreError> {
         .select(calls::started_at)
         .first(conn)
         .optional()?;
+    let unrecognised: Option<(i64, i64)> = unrecognised_calls::table
+        .find(key.id.to_string())
+        .select((unrecognised_calls::calls, unrecognised_calls::last_at))
+        .get_result(conn)
+        .optional()?;
+    let (unrecognised_calls, last_unrecognised_at) = unrecognised.unzip();
     let live_calls = calls::table
         .filter(calls::account_id.eq(key.account_id.to_string()))
         .filter(calls::agent_id.eq(key.agent_id.to_string()))
@@ -223,7 +232,12 @@ fn view(conn: &mut Conn, key: Key) -> Result<KeyView, StoreError> {
         .filter(calls::ended_at.is_null())
         .count()
         .get_result(conn)?;
-    Ok(KeyView { key, last_used_at, live_calls })
+    Ok(KeyView {
+        key,
+        last_used_at: last_used_at.max(last_unrecognised_at),
+        live_calls,
+        unrecognised_calls: unrecognised_calls.unwrap_or(0),
+    })
 }
 
 /// Everything that decides whether the key of this hash may start a call.
@@ -308,6 +322,33 @@ pub fn note_refused_uses(conn: &mut Conn, uses: &[RefusedUses]) -> Result<(), St
             ),
         )
         .execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Counts a call of this key that came to nothing and was admitted at `at` (milliseconds since 1970).
+/// The caller has locked the key's account, which orders two such counts.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn count_unrecognised(conn: &mut Conn, key: KeyId, at: i64) -> Result<(), StoreError> {
+    let counted = update(
+        unrecognised_calls::table,
+        unrecognised_calls::key_id.eq(key.to_string()),
+        (
+            unrecognised_calls::calls.eq(unrecognised_calls::calls + 1),
+            unrecognised_calls::last_at.eq(at),
+        ),
+    )
+    .execute(conn)?;
+    if counted == 0 {
+        diesel::insert_into(unrecognised_calls::table)
+            .values((
+                unrecognised_calls::key_id.eq(key.to_string()),
+                unrecognised_calls::calls.eq(1),
+                unrecognised_calls::last_at.eq(at),
+            ))
+            .execute(conn)?;
     }
     Ok(())
 }

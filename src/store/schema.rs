@@ -197,6 +197,14 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    unrecognised_calls (key_id) {
+        key_id -> Text,
+        calls -> BigInt,
+        last_at -> BigInt,
+    }
+}
+
 diesel::joinable!(agents -> accounts (account_id));
 diesel::joinable!(transcript_lines -> calls (call_id));
 diesel::joinable!(keys -> agents (agent_id));

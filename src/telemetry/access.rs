@@ -5,13 +5,14 @@
 //! 101, comes when the call begins. What a request meant is logged by whoever served it.
 
 use std::{
+    fmt,
     future::{Ready, ready},
     net::IpAddr,
     time::Instant,
 };
 
 use actix_web::{
-    Error,
+    Error, HttpMessage, HttpRequest,
     body::MessageBody,
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
     http::{
@@ -30,6 +31,23 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What orchestrators and load balancers ask, every few seconds.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+
+/// The id that a request is logged with, and that its answer carries.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestId(Uuid);
+
+impl RequestId {
+    /// The id of a request that has come through [`AccessLog`].
+    pub fn of(request: &HttpRequest) -> Option<Self> {
+        request.extensions().get::<Self>().copied()
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.0.as_simple(), f)
+    }
+}
 
 /// What stands for the paths below a scope that has no patterns: the scope and a name for it.
 pub type ScopeName = (&'static str, &'static str);
@@ -89,14 +107,16 @@ where
         let started = Instant::now();
         let client = client_ip(request.head().peer_addr, request.headers(), &self.proxies);
         let scopes = self.scopes;
+        let id = RequestId(Uuid::now_v7());
+        request.extensions_mut().insert(id);
         let answer = self.service.call(request);
         Box::pin(async move {
             let mut answer = answer.await?;
-            let mut id = [0; uuid::fmt::Simple::LENGTH];
-            let id = &*Uuid::now_v7().as_simple().encode_lower(&mut id);
-            let value = HeaderValue::from_str(id).expect("hex digits are a header value");
+            let mut text = [0; uuid::fmt::Simple::LENGTH];
+            let text = &*id.0.as_simple().encode_lower(&mut text);
+            let value = HeaderValue::from_str(text).expect("hex digits are a header value");
             answer.headers_mut().insert(X_REQUEST_ID, value);
-            write_line(&answer, scopes, started, client, id);
+            write_line(&answer, scopes, started, client, text);
             Ok(answer)
         })
     }

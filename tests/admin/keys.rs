@@ -55,7 +55,7 @@ async fn a_key_is_shown_once() {
         json!({
             "id": id, "agent_id": agent, "account_id": account, "name": "main", "suffix": &secret[64..],
             "is_active": true, "created_at": made["created_at"], "age_days": 0, "revoked_at": null,
-            "last_used_at": null, "live_calls": 0, "refused_uses": 0, "last_refused_at": null,
+            "last_used_at": null, "live_calls": 0, "unrecognised_calls": 0, "refused_uses": 0, "last_refused_at": null,
             "last_refused_from": null, "replaces": null,
         })
     );

@@ -33,6 +33,7 @@ pub fn plan() -> CallPlan {
         max_duration: Duration::from_secs(3_600),
         silence_timeout: Duration::from_secs(600),
         reserved: Seconds(3_600),
+        transcript_bytes: 256 * 1024,
     }
 }
 

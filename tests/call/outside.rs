@@ -200,6 +200,53 @@ fn the_agent_says_what_was_said() {
     assert_eq!(line.lines(), [kept]);
 }
 
+/// What is kept of a line, in bytes that are written; less than that is its own measure.
+fn written(line: &Line) -> usize {
+    line.lines().iter().map(|line| serde_json::to_string(line).unwrap().len()).sum()
+}
+
+#[test]
+fn a_bot_that_never_stops_talking_fills_no_more_than_is_kept_of_a_call() {
+    let plan = CallPlan { transcript_bytes: 100_000, max_duration: s(36_000), ..outside() };
+    let mut line = Line::open(CallPlan { silence_timeout: s(36_000), ..plan });
+    let said =
+        |length| Input::Agent(FromAgent::Said { role: Role::User, text: "x".repeat(length) });
+    // A burst: a minute's words are kept, and that more was said.
+    for _ in 0..50 {
+        line.says(said(1_000));
+    }
+    let kept = line.lines().len();
+    assert_eq!(kept, 31, "30 lines and what stands for the others");
+    assert_eq!(line.lines()[30], TranscriptLine::Truncated { at_ms: 0 });
+    // Then an hour at the pace of speech, until no more is kept; and the greatest line there is.
+    for _ in 0..360 {
+        line.pass(s(10));
+        line.says(said(1_000));
+        line.says(Input::Dtmf('1'));
+    }
+    line.says(said(64 * 1024));
+    let (bytes, lines) = (written(&line), line.lines().to_vec());
+    assert!((90_000..100_000).contains(&bytes), "{bytes} bytes");
+    let omissions =
+        lines.iter().filter(|line| matches!(line, TranscriptLine::Truncated { .. })).count();
+    assert_eq!(omissions, 2, "one for the burst and one at the end");
+    assert!(matches!(lines.last(), Some(TranscriptLine::Truncated { .. })));
+}
+
+#[test]
+fn a_caller_who_leans_on_a_key_fills_no_transcript_and_the_agent_hears_of_it_all() {
+    let mut line = Line::open(outside());
+    for _ in 0..2_000 {
+        line.says(Input::Dtmf('5'));
+    }
+    assert_eq!(line.lines().len(), 513, "512 keys at once, and that there were more");
+    line.hears(&["agent: pressed 5"; 2_000]);
+    line.pass(s(60));
+    line.says(Input::Dtmf('6'));
+    let last = TranscriptLine::Dtmf { digit: '6', at_ms: 60_000 };
+    assert_eq!(line.lines().last(), Some(&last));
+}
+
 #[test]
 fn a_greeting_of_ours_comes_first_and_what_the_agent_says_meanwhile_follows() {
     let mut line = Line::open(CallPlan { greeting: Some("Hello.".into()), ..outside() });

@@ -6,6 +6,7 @@ mod support;
 #[path = "../support/openid.rs"]
 mod openid;
 
+mod call_lines;
 mod canary;
 mod command_line;
 mod data;

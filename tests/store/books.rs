@@ -11,7 +11,7 @@ use upvoot::{
         settle::{self, Settlement, Talk},
     },
     points::Seconds,
-    store::{StoreError, ledger::EntryKind},
+    store::{StoreError, calls, ledger::EntryKind},
 };
 
 use crate::world::{Db, World, on_both};
@@ -83,12 +83,12 @@ on_both! {
         assert_eq!(world.account().await.balance, Seconds(95));
     }
 
-    async fn a_call_that_never_talked_leaves_no_ledger_row(db: Db) {
+    async fn a_call_that_never_talked_leaves_no_row_in_the_ledger_or_among_the_calls(db: Db) {
         let world = db.world(100).await;
         let call = world.admit().await.call_id;
         assert_eq!(world.settle(call, Duration::ZERO).await, Some(Seconds(0)));
         assert_eq!(world.entries().await.len(), 1, "the top-up");
-        assert_eq!(world.call(call).await.billed_seconds, Some(Seconds(0)));
+        assert_eq!(db.store.read(move |conn| calls::get(conn, call)).await.unwrap(), None);
         world.check_books().await;
     }
 

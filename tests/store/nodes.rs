@@ -61,9 +61,10 @@ impl TestNode {
         }
     }
 
-    fn recognised(&self, call_id: CallId, talk_started_ms: i64) {
+    fn recognised(&self, world: &World, call_id: CallId, talk_started_ms: i64) {
         self.ledger.recognised(Recognised {
             call_id,
+            account_id: world.account,
             talk_started_ms,
             dialect: "native",
             from: Some("+441".to_owned()),
@@ -125,7 +126,7 @@ on_both! {
         let world = db.world(600).await;
         let node = TestNode::start(&db.store).await;
         let call = node.admit(&world).await;
-        node.recognised(call, node.stamp());
+        node.recognised(&world, call, node.stamp());
         node.ledger.note(call, line("one"));
         node.ledger.note(call, line("two"));
         until("the notes of a running call", async || {
@@ -156,7 +157,7 @@ on_both! {
         let ledger = Ledger::start_with(db.store.clone(), id, clock, slow, |_, _| {}).await.unwrap();
         let node = TestNode { id, clock, ledger, ends: mpsc::unbounded_channel().1 };
         let call = node.admit(&world).await;
-        node.recognised(call, node.stamp());
+        node.recognised(&world, call, node.stamp());
         node.ledger.note(call, line("hello"));
         node.finish(&world, call, Duration::from_secs(1), &[]);
         until("the settlement", async || world.call(call).await.ended_at).await;
@@ -173,7 +174,7 @@ on_both! {
             calls.push(node.admit(&world).await);
         }
         for call in &calls {
-            node.recognised(*call, node.stamp());
+            node.recognised(&world, *call, node.stamp());
             node.finish(&world, *call, Duration::from_secs(7), &["bye"]);
             node.finish(&world, *call, Duration::from_secs(9), &["bye"]);
         }
@@ -185,22 +186,41 @@ on_both! {
         world.check_books().await;
     }
 
-    async fn an_abandoned_call_costs_nothing(db: Db) {
+    async fn an_abandoned_call_costs_nothing_and_leaves_its_keys_count_alone(db: Db) {
         let world = db.world(60).await;
         let node = TestNode::start(&db.store).await;
+        let mut started_at = 0;
+        for _ in 0..3 {
+            let call = node.admit(&world).await;
+            assert_eq!(world.account().await.free(), Seconds(0), "its first minute is held");
+            started_at = world.call(call).await.started_at;
+            node.ledger.abandon(call, world.account);
+            node.ledger.abandon(CallId::new(), world.account);
+            until("the hold to be released", async || {
+                (world.account().await.free() == Seconds(60)).then_some(())
+            })
+            .await;
+            let row = db.store.read(move |conn| calls::get(conn, call)).await.unwrap();
+            assert_eq!(row, None, "it never was a call");
+        }
+        // One that was recognised is a call, also if it cost nothing.
         let call = node.admit(&world).await;
-        node.ledger.abandon(call, world.account);
-        node.ledger.abandon(CallId::new(), world.account);
+        node.recognised(&world, call, node.stamp());
+        node.finish(&world, call, Duration::ZERO, &[]);
         assert!(node.ledger.close(Duration::from_secs(10)).await);
         assert_eq!(world.call(call).await.billed_seconds, Some(Seconds(0)));
-        assert_eq!(world.account().await.free(), Seconds(60));
+        let id = world.key.id;
+        let key = db.store.read(move |conn| keys::get(conn, id)).await.unwrap().unwrap();
+        assert_eq!(key.unrecognised_calls, 3);
+        assert!(key.last_used_at >= Some(started_at));
+        world.check_books().await;
     }
 
     async fn a_session_is_told_once_that_its_end_is_wished(db: Db) {
         let world = db.world(600).await;
         let mut node = TestNode::start(&db.store).await;
         let (call, other) = (node.admit(&world).await, node.admit(&world).await);
-        node.recognised(call, node.stamp());
+        node.recognised(&world, call, node.stamp());
         let ask = move |conn: &mut _| calls::request_end(conn, &[call], EndReason::Operator);
         assert_eq!(db.store.write(ask).await.unwrap(), 1);
         assert_eq!(node.ends.recv().await, Some((call, EndReason::Operator)));
@@ -267,7 +287,7 @@ on_both! {
         let world = db.world(600).await;
         let (one, two) = (TestNode::start(&db.store).await, TestNode::start(&db.store).await);
         let call = one.admit(&world).await;
-        one.recognised(call, one.stamp());
+        one.recognised(&world, call, one.stamp());
         let start = Instant::now();
         until("three leases to pass", async || (start.elapsed() > 3 * FAST.lease).then_some(())).await;
         assert_eq!(world.call(call).await.ended_at, None);
@@ -280,7 +300,7 @@ on_both! {
         let dying = TestNode::start(&db.store).await;
         let call = dying.admit(&world).await;
         let began = dying.stamp();
-        dying.recognised(call, began);
+        dying.recognised(&world, call, began);
         let dead = dying.id;
         until("a record beyond one second", async || {
             let recorded = node(&db.store, dead).await.unwrap().recorded_at;
@@ -302,8 +322,8 @@ on_both! {
         let world = db.world(600).await;
         let mut node = TestNode::start(&db.store).await;
         let (lost, kept) = (node.admit(&world).await, node.admit(&world).await);
-        node.recognised(lost, node.stamp());
-        node.recognised(kept, node.stamp());
+        node.recognised(&world, lost, node.stamp());
+        node.recognised(&world, kept, node.stamp());
         until("the recognition", async || world.call(kept).await.dialect).await;
         // What another node would have done while this one was held up.
         let id = node.id;
@@ -355,7 +375,7 @@ fn an_outage_is_survived() {
         let mut calls = Vec::new();
         for _ in 0..10 {
             let call = one.admit(&world).await;
-            one.recognised(call, one.stamp());
+            one.recognised(&world, call, one.stamp());
             calls.push(call);
         }
         let (others, retried) = (two.admit(&world).await, two.admit(&world).await);

@@ -114,7 +114,7 @@ on_both! {
             agents::delete(conn, agent, 9)
         };
         assert_eq!(db.store.write(revoke_and_delete).await.unwrap(), Deleted::Busy);
-        world.settle(call, std::time::Duration::ZERO).await;
+        world.settle(call, std::time::Duration::from_secs(1)).await;
         assert_eq!(db.store.write(revoke_and_delete).await.unwrap(), Deleted::Done);
         assert_eq!(world.call(call).await.agent_id, agent, "its calls stay listed");
     }

@@ -127,6 +127,8 @@ fn settings(args: &DemoArgs, directory: &Path, token: &SecretString) -> ServeArg
         relay_networks: Default::default(),
         drain_seconds: 1,
         attempts_per_minute: 100,
+        unrecognised_per_minute: 300,
+        transcript_bytes: 256 * 1024,
         oidc: OidcArgs::default(),
     }
 }

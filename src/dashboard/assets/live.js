@@ -54,14 +54,20 @@ function appear(call, line) {
     talk.className = "talk";
     place.replaceChildren(talk);
   }
-  const fromCaller = line.type === "dtmf" || line.role === "user";
   const item = document.createElement("li");
-  item.className = fromCaller ? "user" : "agent";
   const who = document.createElement("span");
   who.className = "who";
-  who.textContent = `${fromCaller ? "Caller" : "Agent"}, ${intoCall(line.at_ms)}`;
   const words = document.createElement("span");
-  words.textContent = line.type === "dtmf" ? `pressed ${line.digit}` : line.text;
+  if (line.type === "truncated") {
+    who.textContent = intoCall(line.at_ms);
+    words.className = "muted";
+    words.textContent = "More was said here than is kept.";
+  } else {
+    const fromCaller = line.type === "dtmf" || line.role === "user";
+    item.className = fromCaller ? "user" : "agent";
+    who.textContent = `${fromCaller ? "Caller" : "Agent"}, ${intoCall(line.at_ms)}`;
+    words.textContent = line.type === "dtmf" ? `pressed ${line.digit}` : line.text;
+  }
   item.append(who, words);
   talk.append(item);
 }

@@ -127,6 +127,12 @@ fn transcript(lines: &[TranscriptLine]) -> Markup {
                                 span { "pressed " kbd { (digit) } }
                             }
                         }
+                        TranscriptLine::Truncated { at_ms } => {
+                            li {
+                                span.who { (words::into_call(*at_ms)) }
+                                span.muted { "More was said here than is kept." }
+                            }
+                        }
                     }
                 }
             }
@@ -162,6 +168,9 @@ fn events(call: &Call, latencies: bool) -> Markup {
             }
             TranscriptLine::Dtmf { digit, at_ms } => {
                 (*at_ms, format!("The caller pressed {digit}"))
+            }
+            TranscriptLine::Truncated { at_ms } => {
+                (*at_ms, "More was said than is kept".to_owned())
             }
         };
         entries.push((words::into_call(at), what));

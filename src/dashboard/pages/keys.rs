@@ -268,7 +268,7 @@ mod tests {
             last_refused_from: (!is_active).then(|| "192.0.2.1".to_owned()),
             replaces: None,
         };
-        KeyView { key, last_used_at: None, live_calls: 0 }
+        KeyView { key, last_used_at: None, live_calls: 0, unrecognised_calls: 0 }
     }
 
     fn row(view: KeyView) -> String {

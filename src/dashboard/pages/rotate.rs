@@ -183,7 +183,7 @@ mod tests {
             last_refused_from: None,
             replaces: None,
         };
-        KeyView { key, last_used_at, live_calls }
+        KeyView { key, last_used_at, live_calls, unrecognised_calls: 0 }
     }
 
     #[test]

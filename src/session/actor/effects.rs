@@ -6,13 +6,13 @@ use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, fut::wrap_future}
 use actix_web::rt;
 use actix_web_actors::ws::{CloseCode, CloseReason, WebsocketContext};
 
-use super::{PING_EVERY, Phase, VoiceSession, Wake};
+use super::{Phase, VoiceSession, Wake};
 use crate::{
     call::{EndReason, Event, Finished, Input, Output, Reserve},
     dialect::Frame,
     ledger::Extension,
     live::State,
-    session::talk::Talk,
+    session::{pulse::Beat, talk::Talk},
 };
 
 /// How long the peer may take to answer our close frame.
@@ -71,7 +71,7 @@ impl VoiceSession {
             }
             Phase::Closing => return,
         };
-        let wake_at = due.map_or(self.ping_at, |due| due.min(self.ping_at));
+        let wake_at = due.map_or(self.pulse.due(), |due| due.min(self.pulse.due()));
         match self.timer.take() {
             Some(timer) if timer.0 <= wake_at => {
                 self.timer = Some(timer);
@@ -112,10 +112,7 @@ impl VoiceSession {
         now: Duration,
         ctx: &mut <Self as Actor>::Context,
     ) {
-        if self.watch.finish(finished.reason, finished.talk, now) {
-            let (reason, duration_ms) = (finished.reason.as_str(), finished.talk.as_millis());
-            self.span.in_scope(|| tracing::info!(reason, duration_ms, "call ended"));
-        }
+        self.watch.finish(finished.reason, finished.talk, now);
         match self.fault.take() {
             Some(fault) => self.close(fault.close, fault.message, now, ctx),
             None => self.close(CloseCode::Normal, "", now, ctx),
@@ -138,15 +135,18 @@ impl VoiceSession {
         self.watch.must_end(now + CLOSING, EndReason::Hangup);
     }
 
-    /// Pings the peer; one that has not answered the last ping is gone.
+    /// Pings the peer if that is due; one that has not been heard since the last ping is gone.
     pub(super) fn ping(&mut self, now: Duration, ctx: &mut <Self as Actor>::Context) {
-        if self.pong_missing {
-            self.span.in_scope(|| tracing::info!("no answer to our ping: the peer is gone"));
-            return self.peer_gone(ctx);
+        match self.pulse.beat(now) {
+            Beat::Wait => {}
+            Beat::Ping => ctx.ping(b""),
+            Beat::Gone => {
+                let gone =
+                    || tracing::info!("nothing was heard, nor our ping answered: the peer is gone");
+                self.watch.span.in_scope(gone);
+                self.peer_gone(ctx);
+            }
         }
-        self.pong_missing = true;
-        self.ping_at = now + PING_EVERY;
-        ctx.ping(b"");
     }
 }
 

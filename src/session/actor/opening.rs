@@ -25,6 +25,9 @@ use crate::{
     },
 };
 
+/// Characters that are logged of what is attached to a call.
+const LOGGED: usize = 512;
+
 impl VoiceSession {
     /// Shows the detector what came, or that nothing did, if the dialect is not known yet. True when
     /// the call runs and what came belongs to it.
@@ -57,7 +60,7 @@ impl VoiceSession {
         let Recognised { dialect, caller, unserved } = recognised;
         self.begin(dialect, caller, now, ctx);
         if let Some(message) = unserved {
-            self.span.in_scope(|| tracing::warn!(message, "the call cannot be served"));
+            self.watch.span.in_scope(|| tracing::warn!(message, "the call cannot be served"));
             self.feed(Input::Fault { code: "unserved_media", message }, ctx);
         }
     }
@@ -81,7 +84,7 @@ impl VoiceSession {
         now: Duration,
         ctx: &mut <Self as Actor>::Context,
     ) {
-        self.span.in_scope(|| tracing::info!(why, "turned away before the call began"));
+        self.watch.span.in_scope(|| tracing::info!(why, "turned away before the call began"));
         self.watch.finish(EndReason::Error, Duration::ZERO, now);
         self.close(CloseCode::Policy, why, now, ctx);
     }
@@ -96,12 +99,14 @@ impl VoiceSession {
     ) {
         let (call_id, dialect) = (self.watch.call_id, wire.name().as_str());
         self.watch.talk_begins(now);
+        self.knock.answered();
         let greets = !self.agent.greeting.is_empty();
         self.watch.line.state(if greets { State::Greeting } else { State::Listening });
         let bot = self.call_bot(&caller, wire.as_ref());
-        self.span.in_scope(|| log_beginning(dialect, &caller));
+        self.watch.span.in_scope(|| log_beginning(dialect, &caller));
         self.voice.ledger.recognised(ledger::Recognised {
             call_id,
+            account_id: self.agent.account_id,
             talk_started_ms: self.voice.clock.stamp_ms(now),
             dialect,
             from: caller.from,
@@ -109,7 +114,9 @@ impl VoiceSession {
             provider_call_id: caller.provider_call_id,
             custom_parameters: caller.params,
         });
-        let mut talk = Box::new(Talk::begin(&self.agent, self.reserved, wire, now));
+        let transcript_bytes = self.voice.transcript_bytes;
+        let limits = talk::Limits { reserved: self.reserved, transcript_bytes };
+        let mut talk = Box::new(Talk::begin(&self.agent, limits, wire, now));
         talk.say(Say::Begin(call_id));
         match bot {
             None => {}
@@ -164,13 +171,22 @@ impl VoiceSession {
     }
 }
 
-/// Says in the log who calls, as far as the provider tells.
+/// Says in the log that a call begins; who calls, and what is attached to the call, are personal data,
+/// and said at `debug` only.
 fn log_beginning(dialect: &str, caller: &Caller) {
-    let Caller { from, to, provider_call_id, params } = caller;
-    let (from, to) = (from.as_deref(), to.as_deref());
-    let provider_call_id = provider_call_id.as_deref();
-    let params = (!params.is_empty()).then(|| tracing::field::debug(params));
-    tracing::info!(dialect, from, to, provider_call_id, params, "call begins");
+    tracing::info!(dialect, "call begins");
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let Caller { from, to, provider_call_id, params } = caller;
+        let (from, to) = (from.as_deref(), to.as_deref());
+        let provider_call_id = provider_call_id.as_deref();
+        let params = (!params.is_empty()).then(|| cut(&format!("{params:?}")));
+        tracing::debug!(from, to, provider_call_id, params, "who calls");
+    }
+}
+
+/// What is logged of something that may be long.
+fn cut(text: &str) -> String {
+    text.chars().take(LOGGED).collect()
 }
 
 /// The bot's next event, for the actor's stream of them.

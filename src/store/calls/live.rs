@@ -16,7 +16,7 @@ use crate::{
     store::{
         Conn, StoreError,
         lock::{Rows, locked},
-        schema::{calls, transcript_lines},
+        schema::{calls, stretches, transcript_lines},
         update::update,
     },
 };
@@ -65,6 +65,8 @@ pub fn open(conn: &mut Conn, call: &Opening) -> Result<(), StoreError> {
 pub struct LiveCall {
     /// Who pays.
     pub account_id: AccountId,
+    /// What opened it; `None`: a ticket.
+    pub key_id: Option<KeyId>,
     /// The process that runs it.
     pub node_id: NodeId,
     /// When it was admitted, in milliseconds since 1970.
@@ -202,6 +204,20 @@ pub fn close(
         ),
     )
     .execute(conn)?;
+    Ok(())
+}
+
+/// Removes the row of a live call that never became one, with whatever hangs on it. The caller has
+/// locked account and call, and books the release in the same transaction.
+///
+/// # Errors
+/// [`StoreError`], also when the call was charged.
+pub fn discard(conn: &mut Conn, id: CallId) -> Result<(), StoreError> {
+    let id = id.to_string();
+    diesel::delete(transcript_lines::table.filter(transcript_lines::call_id.eq(&id)))
+        .execute(conn)?;
+    diesel::delete(stretches::table.filter(stretches::call_id.eq(&id))).execute(conn)?;
+    diesel::delete(calls::table.find(&id)).execute(conn)?;
     Ok(())
 }
 

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use diesel::{dsl::sql, prelude::*, sql_types::BigInt};
 
 pub use live::{
-    LiveCall, Opening, Recognition, append_transcript, close, ends_requested, live_of_node,
-    lock_live, open, recognise, reserve,
+    LiveCall, Opening, Recognition, append_transcript, close, discard, ends_requested,
+    live_of_node, lock_live, open, recognise, reserve,
 };
 
 use super::{

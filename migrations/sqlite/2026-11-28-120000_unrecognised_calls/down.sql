@@ -1,0 +1,1 @@
+DROP TABLE unrecognised_calls;
