@@ -143,6 +143,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         let (auth, pages) = doors_of_workers.get().expect("it is set before the server runs");
         App::new()
             .wrap(from_fn(problem::close_unread))
+            .wrap(routes::headers(&pages.public_url))
             .wrap(AccessLog::new(proxies.clone(), &routes::SCOPES))
             .app_data(auth.clone())
             .app_data(pages.clone())
@@ -269,7 +270,9 @@ fn serve_metrics(
             let text = metrics::render(registry.live_calls(), registry.is_draining());
             async move { HttpResponse::Ok().content_type(metrics::CONTENT_TYPE).body(text) }
         };
-        App::new().route("/metrics", web::get().to(metrics))
+        App::new()
+            .route("/metrics", web::get().to(metrics))
+            .default_service(web::to(problem::not_found))
     })
     .workers(1)
     .disable_signals()

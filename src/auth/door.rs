@@ -4,6 +4,8 @@
 //! routing. A bearer token goes before a cookie and needs no origin, since no browser sends one by
 //! itself. What a [`Principal`] may do is judged beside each route.
 
+use std::borrow::Cow;
+
 use actix_web::{
     Error, HttpMessage, HttpRequest, HttpResponse,
     body::{EitherBody, MessageBody},
@@ -22,6 +24,7 @@ use subtle::ConstantTimeEq;
 use super::{Auth, Principal, User, session};
 use crate::{
     attempts::network,
+    key::redact,
     problem::{Code, Problem},
 };
 
@@ -110,12 +113,13 @@ fn to_sign_in(request: &HttpRequest) -> HttpResponse {
 }
 
 /// Where to go after signing in: `next` if it is a page of ours, else `/`. Nothing in it can lead to
-/// another host.
+/// another host, and what is shaped like a key, pasted into the wrong address, is not repeated.
 pub fn safe_next(next: &str) -> &str {
     let local = next.starts_with('/')
         && !next.starts_with("//")
         && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
-        && next.len() <= 1_000;
+        && next.len() <= 1_000
+        && matches!(redact(next), Cow::Borrowed(_));
     if local { next } else { "/" }
 }
 
@@ -187,6 +191,8 @@ mod tests {
             assert_eq!(safe_next(good), good);
         }
         let long = format!("/{}", "a".repeat(1_000));
+        let key = format!("/calls/sk_live_{}", "0a".repeat(32));
+        let escaped = key.replace("sk_", "%73%6B_");
         for wrong in [
             "",
             "agents",
@@ -198,6 +204,8 @@ mod tests {
             "/ä",
             "javascript:alert(1)",
             &long,
+            &key,
+            &escaped,
         ] {
             assert_eq!(safe_next(wrong), "/", "{wrong}");
         }

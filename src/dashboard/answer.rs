@@ -1,9 +1,10 @@
 //! How a page leaves: as HTML that nobody keeps, under a policy that lets nothing foreign in.
 //!
 //! The policy forbids inline scripts and styles, frames and other hosts; a page that goes wrong is a
-//! page too, in plain words. What stands on the pages is the business of [`super::pages`].
+//! page too, in plain words. Whatever came in with a request, nothing that is shaped like a key leaves in
+//! a page or in a redirection. What stands on the pages is the business of [`super::pages`].
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use actix_web::{
     HttpResponse, ResponseError,
@@ -16,6 +17,7 @@ use maud::{Markup, html};
 
 use super::layout;
 use crate::{
+    key::redact,
     problem::{Code, Problem},
     store::StoreError,
 };
@@ -39,13 +41,20 @@ const HEADERS: [(&str, &str); 7] = [
     ("permissions-policy", "microphone=(self), camera=(), geolocation=()"),
 ];
 
-/// A page with this status.
+/// A page with this status. A refusal closes its connection, like every other one of this server.
 pub fn page(status: StatusCode, content: Markup) -> HttpResponse {
     let mut answer = HttpResponse::build(status);
     for (name, value) in HEADERS {
         answer.insert_header((HeaderName::from_static(name), HeaderValue::from_static(value)));
     }
-    answer.content_type("text/html; charset=utf-8").body(content.into_string())
+    if status.is_client_error() || status.is_server_error() {
+        answer.force_close();
+    }
+    let mut content = content.into_string();
+    if let Cow::Owned(clean) = redact(&content) {
+        content = clean;
+    }
+    answer.content_type("text/html; charset=utf-8").body(content)
 }
 
 /// The page everything went well for.
@@ -53,9 +62,13 @@ pub fn ok(content: Markup) -> HttpResponse {
     page(StatusCode::OK, content)
 }
 
-/// "Look there instead": after a form, and for whoever has to sign in first. `to` is a path of ours, or the
-/// single sign-on service.
+/// "Look there instead": after a form, and for whoever has to sign in first. `to` is a path of ours.
 pub fn see_other(to: &str) -> HttpResponse {
+    leave_for(if matches!(redact(to), Cow::Borrowed(_)) { to } else { "/" })
+}
+
+/// Leads to another service, such as single sign-on; `to` is an address of its own making.
+pub fn leave_for(to: &str) -> HttpResponse {
     let to = HeaderValue::from_str(to).unwrap_or(HeaderValue::from_static("/"));
     HttpResponse::SeeOther()
         .insert_header((header::LOCATION, to))
@@ -72,7 +85,11 @@ pub enum Trouble {
     Forbidden,
     /// There is no account to look at yet.
     NoAccount,
-    /// It failed, or cannot be told at the moment.
+    /// What was sent cannot be read; the status says why.
+    Unreadable(StatusCode),
+    /// The method is none of the page's, which these are.
+    MethodNotAllowed(HeaderValue),
+    /// It was refused, failed, or cannot be told at the moment.
     Failed(Code),
 }
 
@@ -82,6 +99,8 @@ impl fmt::Display for Trouble {
             Self::NotFound => "no such page",
             Self::Forbidden => "not for this role",
             Self::NoAccount => "no account yet",
+            Self::Unreadable(_) => "it cannot be read",
+            Self::MethodNotAllowed(_) => "not by this method",
             Self::Failed(code) => code.as_str(),
         })
     }
@@ -89,36 +108,84 @@ impl fmt::Display for Trouble {
 
 impl ResponseError for Trouble {
     fn error_response(&self) -> HttpResponse {
-        let (status, title, words) = match self {
+        if matches!(self, Self::NoAccount) {
             // The overview says what to do about it.
-            Self::NoAccount => return see_other("/"),
-            Self::NotFound => (
-                StatusCode::NOT_FOUND,
-                "There is nothing here",
-                "The page does not exist, or it belongs to another account.",
-            ),
-            Self::Forbidden => (
-                StatusCode::FORBIDDEN,
-                "This page is not for you",
-                "Your role does not include it. Somebody who owns the account can change that.",
-            ),
-            Self::Failed(code) if code.status() == StatusCode::SERVICE_UNAVAILABLE => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Not at the moment",
-                "The database cannot be reached. Calls in progress go on. Try again in a moment.",
-            ),
-            Self::Failed(_) => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "Something failed",
-                "It failed on our side, and the log says why.",
-            ),
-        };
+            return see_other("/");
+        }
+        let (title, words) = self.words();
         let content = html! {
             h1 { (title) }
             p { (words) }
             p { a href="/" { "To the overview" } }
         };
-        page(status, layout::gate(title, &content))
+        let mut answer = page(self.status(), layout::gate(title, &content));
+        let extra = match self {
+            Self::MethodNotAllowed(allow) => Some((header::ALLOW, allow.clone())),
+            Self::Failed(code) => {
+                let wait = code.response().headers().get(header::RETRY_AFTER).cloned();
+                wait.map(|wait| (header::RETRY_AFTER, wait))
+            }
+            _ => None,
+        };
+        if let Some((name, value)) = extra {
+            answer.headers_mut().insert(name, value);
+        }
+        answer
+    }
+}
+
+impl Trouble {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NoAccount => StatusCode::SEE_OTHER,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Unreadable(status) => *status,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Failed(code) => code.status(),
+        }
+    }
+
+    /// The page's title, and what it says.
+    fn words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::NoAccount => ("There is no account yet", ""),
+            Self::NotFound => (
+                "There is nothing here",
+                "The page does not exist, or it belongs to another account.",
+            ),
+            Self::Forbidden => (
+                "This page is not for you",
+                "Your role does not include it. Somebody who owns the account can change that.",
+            ),
+            Self::Unreadable(StatusCode::PAYLOAD_TOO_LARGE) => (
+                "This is too long",
+                "No form of this server takes so much. Go back, and send less.",
+            ),
+            Self::Unreadable(StatusCode::UNSUPPORTED_MEDIA_TYPE) => (
+                "This is no form",
+                "A form is sent as application/x-www-form-urlencoded. Programs use the API instead.",
+            ),
+            Self::Unreadable(_) => (
+                "This cannot be read",
+                "Something is missing from what was sent, or is in it twice. Go back, and try again.",
+            ),
+            Self::MethodNotAllowed(_) => (
+                "This is not done this way",
+                "The address exists, but takes no such request. Programs use the API instead.",
+            ),
+            Self::Failed(Code::Unavailable) => (
+                "Not at the moment",
+                "The database cannot be reached. Calls in progress go on. Try again in a moment.",
+            ),
+            Self::Failed(code) if code.status() == StatusCode::SERVICE_UNAVAILABLE => {
+                ("Not at the moment", code.detail())
+            }
+            Self::Failed(code) if code.status().is_server_error() => {
+                ("Something failed", "It failed on our side, and the log says why.")
+            }
+            Self::Failed(code) => ("This was refused", code.detail()),
+        }
     }
 }
 
@@ -137,7 +204,7 @@ impl From<Problem> for Trouble {
     fn from(problem: Problem) -> Self {
         match problem.code() {
             Code::NotFound => Self::NotFound,
-            Code::Forbidden | Code::CrossOrigin => Self::Forbidden,
+            Code::Forbidden => Self::Forbidden,
             code => Self::Failed(code),
         }
     }
@@ -148,6 +215,10 @@ pub type Answer = Result<HttpResponse, Trouble>;
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use actix_web::body::MessageBody;
+
     use super::*;
 
     #[test]
@@ -162,16 +233,35 @@ mod tests {
     }
 
     #[test]
+    fn nothing_shaped_like_a_key_leaves() {
+        let key = format!("sk_live_{}", "0f".repeat(32));
+        let answer = ok(html! { (key) });
+        let body = answer.into_body().try_into_bytes().unwrap();
+        assert_eq!(&body[..], b"[redacted]");
+        let leads = |to: &str| see_other(to).headers().get("location").cloned().unwrap();
+        assert_eq!(leads(&format!("/calls/{key}")), "/");
+        assert_eq!(leads(&format!("/calls/%73{}", &key[1..])), "/");
+        assert_eq!(leads("/calls?live=true"), "/calls?live=true");
+    }
+
+    #[test]
     fn trouble_is_a_page_in_plain_words() {
         for (trouble, status) in [
             (Trouble::NotFound, 404),
             (Trouble::Forbidden, 403),
             (Trouble::Failed(Code::Unavailable), 503),
             (Trouble::Failed(Code::Internal), 500),
+            (Trouble::Failed(Code::LastOperator), 409),
+            (Trouble::Failed(Code::TooManyAttempts), 429),
+            (Trouble::Unreadable(StatusCode::PAYLOAD_TOO_LARGE), 413),
+            (Trouble::MethodNotAllowed(HeaderValue::from_static("GET, HEAD")), 405),
         ] {
             let answer = trouble.error_response();
             assert_eq!(answer.status().as_u16(), status);
             assert!(answer.headers().contains_key("content-security-policy"));
+            assert_eq!(answer.headers().contains_key("allow"), status == 405);
+            let waits = matches!(status, 429 | 503);
+            assert_eq!(answer.headers().contains_key("retry-after"), waits, "{status}");
         }
         assert_eq!(Trouble::NoAccount.error_response().status(), 303);
     }

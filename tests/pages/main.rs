@@ -8,8 +8,10 @@ mod support;
 mod openid;
 
 mod browser;
+mod echoes;
 mod forms;
 mod providers;
+mod refusals;
 mod sight;
 mod single_sign_on;
 mod streams;

@@ -60,7 +60,9 @@ async fn every_page_is_for_those_it_is_for() {
     let source = std::fs::read_to_string("src/dashboard/pages/mod.rs").unwrap();
     let mounted: BTreeSet<&str> = source
         .lines()
-        .filter(|line| line.contains("web::get()"))
+        .filter(|line| {
+            line.contains("(at(\"") && (line.contains(".get(") || line.contains(".visit("))
+        })
         .filter_map(|line| line.split('"').nth(1))
         .collect();
     let known: BTreeSet<&str> = PAGES.iter().map(|(path, _)| *path).chain(OPEN).collect();

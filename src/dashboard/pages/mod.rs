@@ -20,6 +20,8 @@ mod overview;
 mod own;
 mod points;
 mod rotate;
+mod route;
+mod sent;
 mod setup;
 mod snippets;
 mod try_it;
@@ -27,7 +29,8 @@ mod user;
 mod users;
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, ResponseError,
+    http::header,
     web::{self, Data, Form},
 };
 use serde::Deserialize;
@@ -37,7 +40,8 @@ use super::{
     assets,
     seen::{self, Seen},
 };
-use crate::{auth::Auth, id::AccountId, store::Store};
+use crate::{auth::Auth, id::AccountId, problem::Code, store::Store};
+use route::at;
 
 /// What the pages work with; the app hands it over as `web::Data`.
 pub struct Context {
@@ -58,31 +62,40 @@ impl Context {
 
 /// Mounts the pages and what they load.
 pub fn configure(app: &mut web::ServiceConfig) {
-    app.route("/assets/{name}", web::get().to(assets::serve))
-        .route("/login", web::get().to(login::show))
-        .route("/login", web::post().to(login::sign_in))
-        .route("/login/oidc", web::get().to(oidc::depart))
-        .route("/login/oidc/callback", web::get().to(oidc::arrive))
-        .route("/logout", web::post().to(login::sign_out))
-        .route("/setup/{token}", web::get().to(setup::show))
-        .route("/setup/{token}", web::post().to(setup::set_up))
-        .route("/", web::get().to(overview::show))
-        .route("/look", web::post().to(look))
-        .route("/agents", web::get().to(agents::show))
-        .route("/agents/{id}", web::get().to(agent::show))
-        .route("/agents/{id}/try", web::get().to(try_it::show))
-        .route("/agents/{id}/keys/{key}/rotate", web::get().to(rotate::show))
-        .route("/calls", web::get().to(calls::show))
-        .route("/calls/{id}", web::get().to(call::show))
-        .route("/points", web::get().to(points::show))
-        .route("/audit", web::get().to(audit::show))
-        .route("/accounts", web::get().to(accounts::show))
-        .route("/accounts/{id}", web::get().to(account::show))
-        .route("/users", web::get().to(users::show))
-        .route("/users/{id}", web::get().to(user::show))
-        .route("/account", web::get().to(own::show))
-        .route("/account/password", web::post().to(own::change_password))
-        .route("/account/sign-out-everywhere", web::post().to(own::sign_out_everywhere));
+    sent::configure(app);
+    app.service(at("/assets/{name}").get(assets::serve))
+        .service(at("/login").get(login::show).post(login::sign_in))
+        .service(at("/login/oidc").visit(oidc::depart))
+        .service(at("/login/oidc/callback").visit(oidc::arrive))
+        .service(at("/logout").post(login::sign_out))
+        .service(at("/setup/{token}").get(setup::show).post(setup::set_up))
+        .service(at("/").get(overview::show))
+        .service(at("/look").post(look))
+        .service(at("/agents").get(agents::show))
+        .service(at("/agents/{id}").get(agent::show))
+        .service(at("/agents/{id}/try").get(try_it::show))
+        .service(at("/agents/{id}/keys/{key}/rotate").get(rotate::show))
+        .service(at("/calls").get(calls::show))
+        .service(at("/calls/{id}").get(call::show))
+        .service(at("/points").get(points::show))
+        .service(at("/audit").get(audit::show))
+        .service(at("/accounts").get(accounts::show))
+        .service(at("/accounts/{id}").get(account::show))
+        .service(at("/users").get(users::show))
+        .service(at("/users/{id}").get(user::show))
+        .service(at("/account").get(own::show))
+        .service(at("/account/password").post(own::change_password))
+        .service(at("/account/sign-out-everywhere").post(own::sign_out_everywhere));
+}
+
+/// For whatever no route knows: a page for people, who ask for one, and the problem for programs.
+pub async fn not_found(request: HttpRequest) -> HttpResponse {
+    let accepts = request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
+    let mut kinds = accepts.flat_map(|value| value.split(','));
+    let wants_page = kinds.any(|kind| {
+        kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html"))
+    });
+    if wants_page { Trouble::NotFound.error_response() } else { Code::NotFound.response() }
 }
 
 #[derive(Deserialize)]

@@ -13,7 +13,7 @@ use super::login::{self, Wanted};
 use crate::{
     auth::{Arrival, Auth, TurnedAway, forget_departure, safe_next},
     dashboard::{
-        answer::{Answer, Trouble, ok, page, see_other},
+        answer::{Answer, Trouble, leave_for, ok, page},
         layout,
     },
     problem::Code,
@@ -25,7 +25,7 @@ pub async fn depart(request: HttpRequest, auth: Data<Auth>, wanted: Query<Wanted
     let next = safe_next(wanted.next.as_deref().unwrap_or("/"));
     match single_sign_on.depart(&auth, &request, next).await {
         Ok(departure) => {
-            let mut answer = see_other(&departure.to);
+            let mut answer = leave_for(&departure.to);
             for cookie in &departure.cookies {
                 answer.add_cookie(cookie).map_err(|_| Trouble::Failed(Code::Internal))?;
             }
