@@ -19,6 +19,10 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
+/// A shared worker lives under the policy of its own file: it loads another of ours, and listens to us.
+const POLICY: &str =
+    "default-src 'none'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'";
+
 macro_rules! files {
     ($($name:literal: $content_type:expr;)*) => {
         &[$(File {
@@ -31,8 +35,10 @@ macro_rules! files {
 
 /// Every file there is.
 const FILES: &[File] = files! {
+    "account.js": SCRIPT;
     "app.css": CSS;
     "app.js": SCRIPT;
+    "events.js": SCRIPT;
     "favicon.svg": SVG;
     "keys.js": SCRIPT;
     "live.js": SCRIPT;
@@ -40,6 +46,7 @@ const FILES: &[File] = files! {
     "refresh.js": SCRIPT;
     "resample.js": SCRIPT;
     "speaker.js": SCRIPT;
+    "stream.js": SCRIPT;
     "try.js": SCRIPT;
 };
 
@@ -98,10 +105,7 @@ pub async fn serve(request: HttpRequest) -> HttpResponse {
         .insert_header((header::CACHE_CONTROL, HeaderValue::from_static(caching)))
         .insert_header(header::ETag(tag))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
-        .insert_header((
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-        ));
+        .insert_header((header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)));
     if known {
         return answer.finish();
     }

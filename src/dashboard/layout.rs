@@ -40,6 +40,8 @@ pub struct AccountName {
 /// What the frame says about whoever is signed in.
 #[derive(Debug, Clone)]
 pub struct Frame {
+    /// Their id.
+    pub user: String,
     /// Their e-mail address.
     pub email: String,
     /// Whether they see all accounts.
@@ -48,8 +50,19 @@ pub struct Frame {
     pub sees_users: bool,
     /// Whose objects the page shows; `None` while there is no account.
     pub account: Option<AccountName>,
-    /// What an operator can look at instead.
+    /// What an operator can look at instead; empty where there are too many to choose from.
     pub choices: Vec<AccountName>,
+}
+
+impl Frame {
+    /// A path of ours, for an operator with the account that this page shows: two pages of an operator
+    /// keep their accounts.
+    fn path(&self, path: &str) -> String {
+        match &self.account {
+            Some(account) if self.is_operator => format!("{path}?account={}", account.id),
+            _ => path.to_owned(),
+        }
+    }
 }
 
 /// A page for whoever is signed in. `scripts` are modules the page needs besides the common one.
@@ -77,7 +90,7 @@ pub fn frame(
                 nav aria-label="Main" {
                     ul {
                         @for (own, path, name, _) in entries.iter().filter(|entry| entry.3) {
-                            li { a href=(path) aria-current=[(*own == section).then_some("page")] { (name) } }
+                            li { a href=(frame.path(path)) aria-current=[(*own == section).then_some("page")] { (name) } }
                         }
                     }
                 }
@@ -86,19 +99,24 @@ pub fn frame(
                         (account_choice(frame))
                     } @else if let Some(account) = &frame.account {
                         span { (account.name) }
+                        @if frame.is_operator { a href=(frame.path("/accounts")) { "Other accounts" } }
                     }
-                    a href="/account" aria-current=[(section == Section::Own).then_some("page")] { (frame.email) }
+                    a href=(frame.path("/account")) aria-current=[(section == Section::Own).then_some("page")] { (frame.email) }
                     form method="post" action="/logout" { button.quiet.slim type="submit" { "Sign out" } }
                 }
             }
-            main #main tabindex="-1" { (content) }
+            main #main tabindex="-1" {
+                p.note.careful.lost #lost role="status" hidden { "Connection lost, retrying. What is shown may be out of date." }
+                (content)
+            }
         }
         p #said .visually-hidden role="status" {}
     };
-    document(title, scripts, &body)
+    document(title, scripts, Some(frame), &body)
 }
 
-/// An operator looks at one account at a time; the choice is kept in a cookie.
+/// An operator looks at one account at a time, which is in the page's address; the last choice is kept
+/// in a cookie, for addresses without.
 fn account_choice(frame: &Frame) -> Markup {
     let chosen = frame.account.as_ref().map(|account| account.id.as_str());
     html! {
@@ -125,10 +143,12 @@ pub fn gate(title: &str, content: &Markup) -> Markup {
         }
         p #said .visually-hidden role="status" {}
     };
-    document(title, &[], &body)
+    document(title, &[], None, &body)
 }
 
-fn document(title: &str, scripts: &[&str], body: &Markup) -> Markup {
+/// The body says whose page it is, so that a script never fills it with what is another's.
+fn document(title: &str, scripts: &[&str], frame: Option<&Frame>, body: &Markup) -> Markup {
+    let account = frame.and_then(|frame| frame.account.as_ref()).map(|account| &account.id);
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -143,7 +163,8 @@ fn document(title: &str, scripts: &[&str], body: &Markup) -> Markup {
                     script type="module" src=(href(script)) {}
                 }
             }
-            body { (body) }
+            body data-user=[frame.map(|frame| &frame.user)] data-account=[account]
+                data-operator[frame.is_some_and(|frame| frame.is_operator)] { (body) }
         }
     }
 }
@@ -165,6 +186,7 @@ mod tests {
         let names = ["One", "Two & <Co>"];
         let account = |name: &str| AccountName { id: format!("acc_{name}"), name: name.to_owned() };
         Frame {
+            user: "usr_1".to_owned(),
             email: "ann@example.com".to_owned(),
             is_operator,
             sees_users: is_operator,
@@ -179,9 +201,11 @@ mod tests {
             frame(&somebody(operator), Section::Calls, "Calls", &[], &html! { h1 { "Calls" } })
                 .into_string()
         };
-        assert!(!page(false).contains("href=\"/accounts\""));
+        assert!(!page(false).contains("href=\"/accounts"));
         assert!(!page(false).contains("action=\"/look\""));
-        assert!(page(true).contains("href=\"/accounts\""));
+        assert!(page(true).contains("href=\"/accounts?account=acc_One\""));
+        assert!(page(true).contains("data-user=\"usr_1\" data-account=\"acc_One\" data-operator"));
+        assert!(page(false).contains("href=\"/calls\"") && !page(false).contains("data-operator"));
         assert!(page(true).contains("Two &amp; &lt;Co&gt;"));
         assert_eq!(page(true).matches("aria-current=\"page\"").count(), 1);
     }

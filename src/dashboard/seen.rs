@@ -1,7 +1,8 @@
 //! Who looks at a page, and at which account.
 //!
-//! A user sees their own account. An operator sees one account at a time, chosen by a form and kept in
-//! a cookie that proves nothing: whoever is no operator is not asked for it. What a role may do is in
+//! A user sees their own account. An operator sees one account at a time: the one in the page's address,
+//! else the one last chosen, which is kept in a cookie that proves nothing: it is read for operators
+//! alone. A page about one object is in that object's account. What a role may do is in
 //! [`crate::auth`]; here it only decides which buttons there are, and `/api` decides again.
 
 use actix_web::{
@@ -23,14 +24,14 @@ use crate::{
     id::AccountId,
     problem::Code,
     store::{
-        Page,
+        Page, Store,
         accounts::{self, Account},
     },
 };
 
 /// The cookie with the account that an operator looks at.
 const LOOKS_AT: &str = "upvoot_account";
-/// Accounts that an operator can choose from in the frame.
+/// Accounts that an operator can choose from in the frame; with more, the list of accounts is the way.
 const CHOICES: i64 = 200;
 
 /// Whoever looks at a page.
@@ -55,6 +56,20 @@ impl Seen {
     /// The account looked at, if there is one.
     pub fn looked_at(&self) -> Option<AccountId> {
         self.account.as_ref().map(|account| account.id)
+    }
+
+    /// The same, at the account of the object that the page is about.
+    ///
+    /// # Errors
+    /// [`Trouble::NotFound`]: another account's object does not exist; [`Trouble::Failed`] when the
+    /// database cannot be asked.
+    pub async fn at(mut self, store: &Store, account: AccountId) -> Result<Self, Trouble> {
+        self.must_see(account)?;
+        if self.looked_at() != Some(account) {
+            self.account = store.read(move |conn| accounts::get(conn, account)).await?;
+            self.frame.account = self.account.as_ref().map(name);
+        }
+        Ok(self)
     }
 
     /// Whether an object of this account exists for whoever looks.
@@ -118,30 +133,48 @@ async fn look(request: &HttpRequest, user: User) -> Result<Seen, Trouble> {
     let context = request.app_data::<Data<Context>>().ok_or(Trouble::Failed(Code::Internal))?;
     let is_operator = user.may(Action::Operate);
     let own = user.account_id;
+    let asked = asked_for(request.query_string())?;
     let chosen = request.cookie(LOOKS_AT).and_then(|cookie| cookie.value().parse().ok());
-    let wanted: Option<AccountId> = if is_operator { chosen.or(own) } else { own };
+    let wanted: Option<AccountId> = if is_operator { asked.or(chosen).or(own) } else { own };
+    if asked.is_some_and(|asked| wanted != Some(asked)) {
+        return Err(Trouble::NotFound);
+    }
     let (account, choices) = context
         .store
         .read(move |conn| {
             let choices = if is_operator {
-                accounts::list(conn, None, Page { after: None, limit: CHOICES })?
+                accounts::list(conn, None, Page { after: None, limit: CHOICES + 1 })?
             } else {
                 Vec::new()
             };
             let account = wanted.map(|id| accounts::get(conn, id)).transpose()?.flatten();
-            Ok::<_, Trouble>((account.or_else(|| choices.first().cloned()), choices))
+            if account.is_none() && asked.is_some() {
+                return Err(Trouble::NotFound);
+            }
+            Ok((account.or_else(|| choices.first().cloned()), choices))
         })
         .await?;
-    let name =
-        |account: &Account| AccountName { id: account.id.to_string(), name: account.name.clone() };
+    let too_many = choices.len() > usize::try_from(CHOICES).unwrap_or(usize::MAX);
     let frame = Frame {
+        user: user.user_id.to_string(),
         email: user.email.to_string(),
         is_operator,
         sees_users: user.may(Action::Manage),
         account: account.as_ref().map(name),
-        choices: choices.iter().map(name).collect(),
+        choices: if too_many { Vec::new() } else { choices.iter().map(name).collect() },
     };
     Ok(Seen { user, account, frame })
+}
+
+fn name(account: &Account) -> AccountName {
+    AccountName { id: account.id.to_string(), name: account.name.clone() }
+}
+
+/// The account in a page's address, if there is one.
+fn asked_for(query: &str) -> Result<Option<AccountId>, Trouble> {
+    let asked = query.split('&').find_map(|pair| pair.strip_prefix("account="));
+    let asked = asked.filter(|account| !account.is_empty());
+    asked.map(|account| account.parse().map_err(|_| Trouble::NotFound)).transpose()
 }
 
 /// The cookie that remembers the account.

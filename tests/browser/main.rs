@@ -21,4 +21,5 @@ mod single_sign_on;
 mod relay;
 #[path = "../support/mod.rs"]
 mod support;
+mod tabs;
 mod trying;

@@ -21,6 +21,22 @@ async fn loudest(browser: &Browser, meter: &str) -> f64 {
     browser.client.execute_async(script, vec![json!(meter)]).await.unwrap().as_f64().unwrap()
 }
 
+/// The loudest that any meter is from now on, within so many milliseconds.
+async fn loudest_within(browser: &Browser, ms: u64) -> f64 {
+    let script = r#"
+        const [ms, done] = arguments;
+        let loudest = 0;
+        const began = Date.now();
+        const look = () => {
+            for (const meter of document.querySelectorAll("meter")) loudest = Math.max(loudest, meter.value);
+            if (Date.now() - began > ms) done(loudest);
+            else setTimeout(look, 10);
+        };
+        look();
+    "#;
+    browser.client.execute_async(script, vec![json!(ms)]).await.unwrap().as_f64().unwrap()
+}
+
 async fn at_the_try_page(app: &App) -> (Browser, String) {
     let browser = app.first_user().await;
     let agent = browser.new_agent("Front desk", "Hello from the front desk.").await;
@@ -44,6 +60,7 @@ async fn microphone_and_speaker_work_and_the_call_is_like_any_other() {
     browser.press("End call").await;
     browser.sees("You ended the call.").await;
     assert!(browser.has("button", "Start call").await && !browser.has("button", "End call").await);
+    assert_eq!(loudest_within(&browser, 600).await, 0.0, "no meter moves after the end");
 
     let rows = app.get(&format!("/api/calls?agent_id={agent}")).await;
     let row = &rows["items"][0];

@@ -119,7 +119,8 @@ async fn a_page_shows_its_own_accounts_things_and_the_buttons_of_the_role() {
 
     let viewer = Browser::signed_in(&server, "viewer@example.com").await;
     let own = viewer.get(&format!("/agents/{agent}")).await.ok();
-    assert!(!own.contains(">Save<") && !own.contains("New key"));
+    assert!(!own.contains(">Save<") && !own.contains("New key") && !own.contains("/try\""));
+    assert!(!viewer.get("/agents").await.ok().contains("/try\""), "it leads to nothing");
     assert!(!viewer.get("/agents").await.ok().contains("New agent"));
 
     let stranger = Browser::signed_in(&server, "stranger@example.com").await;
@@ -135,7 +136,8 @@ async fn an_operator_looks_at_one_account_at_a_time() {
     let mut operator = Browser::signed_in(&server, "operator@example.com").await;
     assert!(!operator.get("/agents").await.ok().contains(&agent));
     let session = operator.cookie.clone();
-    operator.form("/look", &[("account", &account)]).await.leads_to("/");
+    let looks = operator.form("/look", &[("account", &account)]).await;
+    looks.leads_to(&format!("/?account={account}"));
     operator.cookie = format!("{session}; {}", operator.cookie);
     assert!(operator.get("/agents").await.ok().contains(&agent));
 
@@ -143,6 +145,66 @@ async fn an_operator_looks_at_one_account_at_a_time() {
     assert_eq!(stranger.form("/look", &[("account", &account)]).await.status, 404);
     stranger.cookie = format!("{}; upvoot_account={account}", stranger.cookie);
     assert!(!stranger.get("/agents").await.ok().contains(&agent), "the cookie proves nothing");
+    server.stop().await;
+}
+
+#[actix_web::test]
+async fn a_page_is_the_account_of_its_address_and_says_so() {
+    let World { server, account, agent, key } = world().await;
+    let poor = server.account(1.0).await;
+    let mut operator = Browser::signed_in(&server, "operator@example.com").await;
+    let session = operator.cookie.clone();
+    operator.form("/look", &[("account", &poor)]).await;
+    operator.cookie = format!("{session}; {}", operator.cookie);
+    let says = |account: &str| format!("data-account=\"{account}\"");
+    // The address goes before what was chosen last, in another tab; the links stay in it.
+    let rich = operator.get(&format!("/points?account={account}")).await.ok();
+    assert!(rich.contains(&says(&account)) && rich.contains(">10<"), "{rich}");
+    assert!(rich.contains(&format!("data-api=\"/api/accounts/{account}/topups\"")));
+    assert!(rich.contains(&format!("href=\"/agents?account={account}\"")));
+    let bare = operator.get("/points").await.ok();
+    assert!(bare.contains(&says(&poor)) && bare.contains(">1<"));
+    let agents = operator.get(&format!("/agents?account={account}&after=x")).await.ok();
+    assert!(agents.contains(&format!("name=\"account_id\" value=\"{account}\"")));
+    // A page about one thing is that thing's account, whatever the address says.
+    for path in [format!("/agents/{agent}"), format!("/agents/{agent}/keys/{}/rotate", key.id)] {
+        for query in [String::new(), format!("?account={poor}")] {
+            let page = operator.get(&format!("{path}{query}")).await.ok();
+            assert!(
+                page.contains(&says(&account)) && !page.contains(&says(&poor)),
+                "{path}{query}"
+            );
+        }
+    }
+    let nowhere = account.replace(|c: char| c.is_ascii_digit(), "0");
+    for wrong in [nowhere.as_str(), "x", &agent] {
+        let page = operator.get(&format!("/points?account={wrong}")).await;
+        assert_eq!(page.status, 404, "{wrong}");
+    }
+
+    let owner = Browser::signed_in(&server, "owner@example.com").await;
+    assert!(owner.get(&format!("/points?account={account}")).await.ok().contains(&says(&account)));
+    assert_eq!(owner.get(&format!("/points?account={poor}")).await.status, 404);
+    server.stop().await;
+}
+
+#[actix_web::test]
+async fn among_many_accounts_the_frame_names_the_one_that_is_shown() {
+    let World { server, account, .. } = world().await;
+    let renamed = json!({"name": "Oldest of all"});
+    let path = format!("/api/accounts/{account}");
+    assert_eq!(server.request("PATCH", &path, Some(renamed), &[]).await.status, 200);
+    let operator = Browser::signed_in(&server, "operator@example.com").await;
+    let points = format!("/points?account={account}");
+    let page = operator.get(&points).await.ok();
+    assert!(page.contains(&format!("<option value=\"{account}\" selected>Oldest of all</option>")));
+    for _ in 0..200 {
+        server.account(0.0).await;
+    }
+    let page = operator.get(&points).await.ok();
+    assert!(page.contains("<span>Oldest of all</span>") && page.contains("For Oldest of all."));
+    assert!(!page.contains("<option"), "no choice that names another one");
+    assert!(page.contains(&format!("href=\"/accounts?account={account}\"")));
     server.stop().await;
 }
 

@@ -1,6 +1,7 @@
 // Forms, dialogs and times: what every page needs. Pages are made by the server and can be read
 // without this; changes go to /api with the session's cookie.
 
+import { withAccount } from "./account.js";
 import { refresh, whenShown } from "./refresh.js";
 
 // -- saying something to whoever listens to the page --
@@ -26,7 +27,7 @@ export async function ask(method, url, body, headers = {}) {
     return { ok: false, problem: { detail: "The server cannot be reached. Try again in a moment." } };
   }
   if (answer.status === 401) {
-    const next = encodeURIComponent(location.pathname);
+    const next = encodeURIComponent(location.pathname + location.search);
     location.assign(`/login?next=${next}`);
     return { ok: false, problem: { detail: "You have been signed out." } };
   }
@@ -75,10 +76,33 @@ export function values(form) {
 
 // What has been saved is what the next change is told from.
 function settle(form) {
-  for (const whole of form.querySelectorAll("[data-whole]")) {
-    for (const input of whole.elements) input.defaultValue = input.value;
+  for (const input of form.elements) {
+    if ("defaultChecked" in input) input.defaultChecked = input.checked;
+    if ("defaultValue" in input && input.type !== "checkbox") input.defaultValue = input.value;
+    for (const option of input.options ?? []) option.defaultSelected = option.selected;
   }
 }
+
+// -- a form that is left with changes asks first --
+
+function differs(input) {
+  if (input.type === "checkbox") return input.checked !== input.defaultChecked;
+  if (input.options) {
+    const chosen = Array.from(input.options).findIndex((option) => option.defaultSelected);
+    return input.selectedIndex !== Math.max(0, chosen);
+  }
+  return changed(input);
+}
+
+function isUnsaved(form) {
+  const dialog = form.closest("dialog");
+  if (!form.dataset.api || form.dataset.busy || (dialog && !dialog.open)) return false;
+  return Array.from(form.elements).some((input) => input.name && !input.matches(":disabled") && differs(input));
+}
+
+addEventListener("beforeunload", (event) => {
+  if (Array.from(document.forms).some(isUnsaved)) event.preventDefault();
+});
 
 // A group with `data-when` is there only while the form's field of that name has that value, or any.
 function choose(form) {
@@ -187,15 +211,16 @@ async function send(form) {
   const answer = await ask(form.dataset.method, form.dataset.api, sent, headersOf(form, body));
   if (!answer.ok) return showProblem(form, answer.problem);
   clearProblem(form);
-  settle(form);
   if ("idempotent" in form.dataset) keep(form, undefined);
   const then = form.dataset.then;
   if (then?.startsWith("/")) {
-    location.assign(then.replace("{id}", encodeURIComponent(answer.value?.id ?? "")));
+    location.assign(withAccount(then.replace("{id}", encodeURIComponent(answer.value?.id ?? ""))));
     return;
   }
   form.closest("dialog")?.close();
+  // A dialog is empty when it is opened again.
   if (form.dataset.reset !== undefined) form.reset();
+  else if (!form.closest("dialog")) settle(form);
   say(form.dataset.said ?? "Saved.");
   const place = form.querySelector("[data-form-right]");
   if (place) place.textContent = form.dataset.said ?? "Saved.";

@@ -73,6 +73,9 @@ if (dialog) {
   });
   dialog.addEventListener("close", forget);
   addEventListener("pagehide", forget);
+  addEventListener("beforeunload", (event) => {
+    if (key !== null && !copied) event.preventDefault();
+  });
 }
 
 // The clipboard needs a secure page; elsewhere the selected text can still be copied.

@@ -3,6 +3,7 @@
 
 import { say } from "./app.js";
 import { refresh, whenShown } from "./refresh.js";
+import { Stream } from "./stream.js";
 
 const WORDS = {
   connecting: "Connecting",
@@ -79,6 +80,9 @@ function intoCall(ms) {
 
 function happened(news) {
   const call = news.call_id;
+  // An operator's stream tells of every account.
+  const account = document.body.dataset.account;
+  if (news.account_id && account && news.account_id !== account && call !== shown) return;
   switch (news.kind) {
     case "started":
       if (!states.has(call)) states.set(call, news.state ?? "");
@@ -103,44 +107,134 @@ function happened(news) {
   }
 }
 
-// -- the stream: open while somebody looks --
+// -- the stream: one for all pages of this browser where pages can share one --
 
-let source = null;
-let later = 0;
+const shown = document.querySelector("[data-transcript]")?.dataset.transcript ?? null;
+const wish = { user: document.body.dataset.user ?? "", call: shown };
+const POLL = 15_000;
+const STILL_HERE = 30_000;
 
-function open() {
-  clearTimeout(later);
-  if (source || document.visibilityState === "hidden") return;
-  const shown = document.querySelector("[data-transcript]")?.dataset.transcript;
-  source = new EventSource(shown ? `/events?call=${encodeURIComponent(shown)}` : "/events");
-  source.addEventListener("hello", (event) => {
-    states.clear();
-    for (const call of JSON.parse(event.data).live) states.set(call.call_id, call.state);
-    paint(document);
-  });
-  source.addEventListener("call", (event) => happened(JSON.parse(event.data)));
-  source.addEventListener("missed", look);
-  source.addEventListener("written", look);
-  source.addEventListener("error", () => {
-    // After a lost connection the browser comes back by itself; after a refusal it does not. Whoever
-    // has been signed out is led to the page for that by asking again.
-    if (source?.readyState !== EventSource.CLOSED) return;
-    close();
-    refresh();
-    later = setTimeout(open, 5000);
-  });
+// Gives what tells the stream that this page listens (with its wish) or does not (with null).
+function connect() {
+  if (window.SharedWorker) {
+    try {
+      const address = new URL("./events.js", import.meta.url);
+      const worker = new SharedWorker(address, { type: "module", name: "upvoot" });
+      let listen = (wished) => worker.port.postMessage(wished);
+      worker.port.onmessage = ({ data }) => told(data);
+      worker.addEventListener("error", () => {
+        listen = alone();
+        if (listening) listen(wish);
+      });
+      return (wished) => listen(wished);
+    } catch {
+      // Then this page has a stream of its own.
+    }
+  }
+  return alone();
 }
 
-function close() {
-  source?.close();
-  source = null;
+function alone() {
+  const stream = new Stream();
+  return (wished) => {
+    if (wished === null) stream.leave("page");
+    else if (!stream.listeners.has("page")) stream.join("page", wished, told);
+  };
+}
+
+function told(message) {
+  if (!listening) return;
+  switch (message.name) {
+    case "open":
+      clearInterval(polling);
+      connected(true);
+      break;
+    case "hello":
+      states.clear();
+      for (const call of message.live) states.set(call.call_id, call.state);
+      paint(document);
+      break;
+    case "call":
+      happened(message.news);
+      break;
+    case "missed":
+      look();
+      break;
+    case "written":
+      if (message.call === shown) look();
+      break;
+    case "lost":
+      connected(false);
+      break;
+    case "refused":
+      // Whoever has been signed out is led to the page for that by asking again.
+      poll();
+      break;
+    case "crowded":
+      clearInterval(polling);
+      polling = setInterval(poll, POLL);
+      break;
+  }
+}
+
+async function poll() {
+  connected(await refresh());
+}
+
+// -- whether the server is there --
+
+const ALARM = 5_000;
+let alarm = 0;
+
+// A moment's loss is not worth a word: the browser comes back by itself.
+function connected(is) {
+  if (is) {
+    clearTimeout(alarm);
+    alarm = 0;
+    stale(false);
+  } else {
+    alarm ||= setTimeout(() => stale(true), ALARM);
+  }
+}
+
+function stale(is) {
+  const notice = document.getElementById("lost");
+  if (!notice || notice.hidden === !is) return;
+  notice.hidden = !is;
+  document.body.classList.toggle("stale", is);
+  say(is ? "The connection is lost." : "The connection is back.");
+  if (!is) look();
+}
+
+// -- listening while somebody looks --
+
+let listening = false;
+let polling = 0;
+let still = 0;
+const listen = connect();
+
+function begin() {
+  if (listening || document.visibilityState === "hidden") return;
+  listening = true;
+  listen(wish);
+  still = setInterval(() => listen(wish), STILL_HERE);
+}
+
+function cease() {
+  if (!listening) return;
+  listening = false;
+  clearInterval(polling);
+  clearInterval(still);
+  clearTimeout(alarm);
+  alarm = 0;
+  listen(null);
 }
 
 document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "hidden") close();
-  else open();
+  if (document.visibilityState === "hidden") cease();
+  else begin();
 });
-addEventListener("pagehide", close);
-addEventListener("pageshow", open);
+addEventListener("pagehide", cease);
+addEventListener("pageshow", begin);
 whenShown(paint);
-open();
+begin();

@@ -19,6 +19,7 @@ export function whenShown(work) {
 
 remember(document);
 
+// Gives whether the server was there.
 export function refresh() {
   if (asking) {
     again = true;
@@ -39,14 +40,19 @@ async function take() {
   try {
     answer = await fetch(location.href, { cache: "no-store", credentials: "same-origin" });
   } catch {
-    return; // The next change or the next try brings it.
+    return false; // The next change or the next try brings it.
   }
-  if (answer.redirected || answer.status === 401) {
+  // Signed out, or the page is no longer for this user, or no longer there.
+  if (answer.redirected || [401, 403, 404].includes(answer.status)) {
     location.reload();
-    return;
+    return true;
   }
-  if (!answer.ok) return;
+  if (!answer.ok) return answer.status < 500;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (whose(page) !== whose(document)) {
+    location.reload();
+    return true;
+  }
   for (const fresh of page.querySelectorAll("[data-live][id]")) {
     const region = document.getElementById(fresh.id);
     if (!region || written.get(fresh.id) === fresh.outerHTML) continue;
@@ -59,4 +65,11 @@ async function take() {
     for (const work of listeners) work(shown);
     if (focused) document.getElementById(focused)?.focus();
   }
+  return true;
+}
+
+// A page is filled with what belongs to its own account and its own user, and with nothing else.
+function whose(page) {
+  const { account, user } = page.body.dataset;
+  return `${account} ${user}`;
 }

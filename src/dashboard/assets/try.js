@@ -41,7 +41,7 @@ class Call {
     await Promise.all(modules.map((file) => this.sound.audioWorklet.addModule(file)));
     await this.sound.resume();
     this.speaker = new AudioWorkletNode(this.sound, "speaker", { numberOfInputs: 0 });
-    this.speaker.port.onmessage = ({ data }) => show(agent, data);
+    this.speaker.port.onmessage = ({ data }) => this.measured(agent, data);
     this.speaker.connect(this.sound.destination);
     // Whoever is asked for the microphone may take their time; a ticket does not wait.
     const source = await this.source();
@@ -95,7 +95,7 @@ class Call {
   listen(source) {
     const microphone = new AudioWorkletNode(this.sound, "microphone", { numberOfOutputs: 0 });
     microphone.port.onmessage = ({ data }) => {
-      show(own, data.level);
+      this.measured(own, data.level);
       const ready = this.socket?.readyState === WebSocket.OPEN && this.socket.bufferedAmount < MOST_WAITING;
       if (ready) this.socket.send(data.pcm);
     };
@@ -135,6 +135,11 @@ class Call {
         this.finish(REASONS[news.reason] ?? "The call is over.");
         break;
     }
+  }
+
+  // What is still on its way when the call is over moves no meter.
+  measured(meter, level) {
+    if (!this.over) show(meter, level);
   }
 
   // Asks for the end, and does not wait for it for ever.

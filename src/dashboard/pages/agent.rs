@@ -40,7 +40,7 @@ pub async fn show(context: Data<Context>, seen: Seen, id: Path<String>) -> Answe
             Ok::<_, Trouble>((agent, keys))
         })
         .await?;
-    seen.must_see(agent.account_id)?;
+    let seen = seen.at(&context.store, agent.account_id).await?;
     let listed = may_keys.then_some(listed);
     let settings = agent_form::settings(&agent, seen.may_change(), seen.may_operate());
     let (voice, may_change) = (context.voice_url(), seen.may_change());
@@ -58,7 +58,9 @@ fn page(
     may_change: bool,
     now: i64,
 ) -> Markup {
-    let actions = html! { a.button.main href={ "/agents/" (agent.id) "/try" } { "Try it" } };
+    let actions = html! {
+        @if may_change { a.button.main href={ "/agents/" (agent.id) "/try" } { "Try it" } }
+    };
     html! {
         (part::top(Some(("/agents", "Agents")), &agent.name, &actions))
         @if let Some(listed) = listed {
@@ -127,6 +129,6 @@ mod tests {
     fn who_may_not_sees_no_keys_and_changes_nothing() {
         let html = html(None, false);
         assert!(!html.contains("New key") && !html.contains("Revoke") && !html.contains(">Save<"));
-        assert!(html.contains("<fieldset disabled>"));
+        assert!(html.contains("<fieldset disabled>") && !html.contains("Try it"));
     }
 }

@@ -60,7 +60,11 @@ fn page(listed: &[(Agent, i64)], next: Option<&str>, account: &Option<String>) -
                 html! { @if agent.greeting.is_empty() { span.muted { "Its bot greets" } } @else { (agent.greeting) } },
                 if agent.is_active { part::tag("good", "Takes calls") } else { part::tag("", "Switched off") },
                 html! { @if *live > 0 { span.tag.good.live { (words::count(*live, "live call")) } } @else { "None" } },
-                html! { a.button.slim href={ "/agents/" (agent.id) "/try" } aria-describedby={ "name-" (agent.id) } { "Try it" } },
+                html! {
+                    @if account.is_some() {
+                        a.button.slim href={ "/agents/" (agent.id) "/try" } aria-describedby={ "name-" (agent.id) } { "Try it" }
+                    }
+                },
             ],
         })
         .collect();

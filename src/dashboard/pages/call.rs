@@ -38,14 +38,23 @@ pub async fn show(context: Data<Context>, seen: Seen, id: Path<String>) -> Answe
             Ok::<_, Trouble>((call, heard, agent, key))
         })
         .await?;
-    seen.must_see(call.account_id)?;
+    let seen = seen.at(&context.store, call.account_id).await?;
     let agent = agent.unwrap_or_default();
     let key = key.map(|view| match view.key.name {
         Some(name) => format!("{name} (…{})", view.key.suffix),
         None => format!("…{}", view.key.suffix),
     });
     let content = page(&call, &heard, &agent, key.as_deref(), seen.may_change());
-    Ok(ok(layout::frame(&seen.frame, Section::Calls, "Call", &["live.js"], &content)))
+    let title = title(&call, &agent.name);
+    Ok(ok(layout::frame(&seen.frame, Section::Calls, &title, &["live.js"], &content)))
+}
+
+/// What a tab is called: many calls may be open at once.
+fn title(call: &Call, agent: &str) -> String {
+    match &call.from {
+        Some(from) => format!("{from} with {agent}"),
+        None => format!("Call with {agent}"),
+    }
 }
 
 fn page(call: &Call, heard: &[Stretch], agent: &Label, key: Option<&str>, may_end: bool) -> Markup {
@@ -244,6 +253,14 @@ mod tests {
         let html = page(&call, &heard, &agent(), None, true).into_string();
         assert!(html.contains("The agent answered after 210 ms at the median"), "{html}");
         assert!(!html.contains("640"), "{html}");
+    }
+
+    #[test]
+    fn a_tab_says_who_calls_whom() {
+        let mut call = call(Vec::new());
+        assert_eq!(title(&call, "Front desk"), "Call with Front desk");
+        call.from = Some("+4930".to_owned());
+        assert_eq!(title(&call, "Front desk"), "+4930 with Front desk");
     }
 
     #[test]

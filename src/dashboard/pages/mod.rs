@@ -108,7 +108,7 @@ async fn look(request: HttpRequest, auth: Data<Auth>, seen: Seen, form: Form<Loo
     auth.same_origin(&request).map_err(Trouble::from)?;
     let account: AccountId = form.account.parse().map_err(|_| Trouble::NotFound)?;
     seen.must_see(account)?;
-    let mut answer: HttpResponse = see_other("/");
+    let mut answer: HttpResponse = see_other(&format!("/?account={account}"));
     let secure = auth.public_url().starts_with("https");
     // It is made of an id, which is a header's value like any other.
     answer.add_cookie(&seen::looks_at(account, secure)).map_err(|_| Trouble::NotFound)?;

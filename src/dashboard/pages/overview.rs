@@ -271,7 +271,7 @@ fn first_steps(steps: &Steps, may_change: bool) -> Markup {
                     h3 { "Try it" }
                     div {
                         p.muted { "Talk to the agent from this browser, with microphone and speaker." }
-                        @if let Some(agent) = &steps.agent {
+                        @if let (Some(agent), true) = (&steps.agent, may_change) {
                             p { a.button.main[steps.has_key] href={ "/agents/" (agent) "/try" } { "Try it" } }
                         }
                     }

@@ -65,13 +65,19 @@ pub async fn show(context: Data<Context>, seen: Seen, ids: Path<(String, String)
             Ok::<_, Trouble>((agent.ok_or(Trouble::NotFound)?.name, old, new))
         })
         .await?;
-    seen.must_see(old.key.account_id)?;
+    let seen = seen.at(&context.store, old.key.account_id).await?;
     if !seen.may_keys() {
         return Err(Trouble::Forbidden);
     }
     let content = page(agent_id, &agent, &old, new.as_ref(), &context.voice_url(), wall_ms());
     let scripts = ["keys.js", "live.js"];
-    Ok(ok(layout::frame(&seen.frame, Section::Agents, "Rotate a key", &scripts, &content)))
+    let title = title(&old);
+    Ok(ok(layout::frame(&seen.frame, Section::Agents, &title, &scripts, &content)))
+}
+
+/// Which key it is about.
+fn title(old: &KeyView) -> String {
+    format!("Rotate {} (…{})", keys::title(&old.key), old.key.suffix)
 }
 
 fn page(
@@ -85,7 +91,7 @@ fn page(
     let back = format!("/agents/{agent_id}");
     let step = step(old, new);
     html! {
-        (part::top(Some((&back, agent)), "Rotate a key", &html! {}))
+        (part::top(Some((&back, agent)), &title(old), &html! {}))
         p.muted {
             "A key cannot be changed, only replaced. Make a new one, give it to the provider, wait until calls come on it, then revoke the old one. You can leave this page and come back at any time."
         }
@@ -203,5 +209,7 @@ mod tests {
         let old = view(true, None, 0);
         let html = page(AgentId::new(), "A", &old, None, "wss://h/voice/", 0).into_string();
         assert!(html.contains(&format!("name=\"replaces\" value=\"{}\"", old.key.id)));
+        let heading = format!("<h1>Rotate Unnamed key (…{})</h1>", old.key.suffix);
+        assert!(html.contains(&heading), "{html}");
     }
 }

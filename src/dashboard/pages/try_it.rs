@@ -27,7 +27,7 @@ pub async fn show(context: Data<Context>, seen: Seen, id: Path<String>) -> Answe
     let id: AgentId = id.parse().map_err(|_| Trouble::NotFound)?;
     let agent = context.store.read(move |conn| agents::get(conn, id)).await?;
     let agent = agent.ok_or(Trouble::NotFound)?;
-    seen.must_see(agent.account_id)?;
+    let seen = seen.at(&context.store, agent.account_id).await?;
     let title = format!("Try {}", agent.name);
     Ok(ok(layout::frame(&seen.frame, Section::Agents, &title, &["try.js"], &page(&agent))))
 }
