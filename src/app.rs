@@ -31,7 +31,7 @@ use crate::{
     metrics,
     problem::{self, Problem},
     registry::RegistryHandle,
-    routes,
+    retention, routes,
     session::{Voice, knocks::Knocks, socket::PeerSocket},
     settings::{MetricsListen, ServeArgs},
     store::{Store, StoreError},
@@ -82,6 +82,7 @@ pub struct Running {
     clock: NodeClock,
     registry: RegistryHandle,
     store: Store,
+    retention: rt::task::JoinHandle<()>,
     ledger: Ledger,
     hub: Hub,
     servers: Vec<ServerHandle>,
@@ -134,6 +135,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         store: store.clone(),
         registry: registry.clone(),
         limits: api::Limits::default(),
+        readiness: api::Readiness::new(store.clone(), ledger.clone()),
     });
     let proxies = settings.trusted_proxies.clone();
     // They need the public URL, which may need the bound address; workers start after both are known.
@@ -183,6 +185,12 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         public_url: public_url.clone(),
         single_sign_on: doors_settings.single_sign_on.is_some(),
     };
+    let rules = retention::Rules {
+        days: settings.retention_days,
+        session_idle: doors_settings.idle,
+        session_in_all: doors_settings.absolute,
+    };
+    let retention = retention::keep_for_ever(store.clone(), clock, rules);
     let auth = Auth::new(store.clone(), doors_settings);
     doors.get_or_init(|| (web::Data::new(auth), web::Data::new(pages)));
     let mut servers = Vec::new();
@@ -198,6 +206,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
     servers.push(server.handle());
     rt::spawn(server);
     Ok(Running {
+        retention: rt::spawn(retention),
         address,
         metrics_address,
         setup_url: setup.map(|link| format!("{public_url}{link}")),
@@ -254,6 +263,7 @@ impl Running {
             server.stop(true).await;
         }
         let settled = self.ledger.close(LAST_SETTLEMENTS).await;
+        self.retention.abort();
         self.store.close().await;
         settled
     }

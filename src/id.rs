@@ -29,6 +29,12 @@ macro_rules! ids {
             pub fn new() -> Self {
                 Self(Uuid::now_v7())
             }
+
+            /// A text that sorts above every id made before this time, and not above later ones, in
+            /// milliseconds since 1970.
+            pub fn first_of(ms: i64) -> String {
+                format!(concat!($prefix, "{:012x}"), ms.max(0))
+            }
         }
 
         impl fmt::Display for $name {
@@ -105,6 +111,13 @@ mod tests {
             assert_eq!(wrong.parse::<CallId>(), Err(BadId), "{wrong:?}");
         }
         assert_eq!(id.to_string().parse::<KeyId>(), Err(BadId));
+    }
+
+    #[test]
+    fn ids_begin_with_their_time() {
+        let (before, after) = (crate::clock::wall_ms(), crate::clock::wall_ms() + 60_000);
+        let id = CallId::new().to_string();
+        assert!(CallId::first_of(before) <= id && id < CallId::first_of(after));
     }
 
     #[test]

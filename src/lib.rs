@@ -51,6 +51,7 @@ pub mod audio;
 pub mod agent;
 pub mod points;
 pub mod ledger;
+pub mod retention;
 // -- an admin request --
 pub mod auth;
 pub mod api;

@@ -82,6 +82,11 @@ pub struct ServeArgs {
     #[arg(long = "drain-seconds", env = "UPVOOT_DRAIN_SECONDS", default_value = "30", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=86_400))]
     pub drain_seconds: u32,
 
+    /// Days that ended calls, their transcripts and the audit log are kept; unset: for ever. An account may
+    /// have fewer for its calls. Rows of the ledger are never deleted.
+    #[arg(long = "retention-days", env = "UPVOOT_RETENTION_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub retention_days: Option<u32>,
+
     /// Answers of 401 or 403 that one address gets within a minute; then it is 429.
     #[arg(long = "attempts-per-minute", env = "UPVOOT_ATTEMPTS_PER_MINUTE", default_value = "100", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub attempts_per_minute: u32,

@@ -12,7 +12,7 @@ use std::{
 const TIERS: [(u8, &[&str]); 6] = [
     (5, &["main", "app", "routes", "cli", "settings"]),
     (4, &["session", "api", "events", "dashboard"]),
-    (3, &["admission", "auth", "ledger", "problem", "client_addr"]),
+    (3, &["admission", "auth", "ledger", "retention", "problem", "client_addr"]),
     (2, &["store", "registry", "agent", "oidc", "telemetry", "metrics", "live"]),
     (1, &["dialect", "call", "user", "trust"]),
     (

@@ -51,6 +51,7 @@ async fn two_keys(url: &str) -> [(PlainKey, KeyId); 2] {
         balance: Seconds(0),
         held: Seconds(0),
         max_concurrent_calls: None,
+        retention_days: None,
         created_at: now,
     };
     let agent = Agent::new(account.id, "Reception".to_owned(), Engine::Echo, now);

@@ -20,6 +20,8 @@ mod people;
 mod postgres;
 #[path = "store/relay.rs"]
 mod relay;
+#[path = "store/retention.rs"]
+mod retention;
 #[path = "store/stretches.rs"]
 mod stretches;
 #[path = "store/tickets.rs"]

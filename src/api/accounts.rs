@@ -8,7 +8,7 @@ use super::{
     Answer, Context,
     body::{Body, present},
     created,
-    fields::{Cap, Name},
+    fields::{Cap, Name, RetentionDays},
     ok,
     page::{List, Query},
     path::Id,
@@ -37,6 +37,9 @@ pub struct View {
     held_points: f64,
     /// Calls at once; null: no cap.
     max_concurrent_calls: Option<i32>,
+    /// Days that ended calls are kept, with their transcripts; null: as long as the server keeps them. Rows
+    /// of the ledger are never deleted.
+    retention_days: Option<i32>,
     #[schema(format = DateTime)]
     created_at: String,
 }
@@ -49,6 +52,7 @@ impl From<accounts::Account> for View {
             points: account.balance.points(),
             held_points: account.held.points(),
             max_concurrent_calls: account.max_concurrent_calls,
+            retention_days: account.retention_days,
             created_at: rfc3339(account.created_at),
         }
     }
@@ -62,6 +66,9 @@ pub struct NewAccount {
     /// Calls at once; null: no cap.
     #[serde(default)]
     max_concurrent_calls: Option<Cap>,
+    /// Days that ended calls are kept; null: as long as the server keeps them.
+    #[serde(default)]
+    retention_days: Option<RetentionDays>,
 }
 
 /// What to change of an account; what is absent stays.
@@ -75,6 +82,11 @@ pub struct AccountChange {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Cap>)]
     max_concurrent_calls: Option<Option<Cap>>,
+    /// Days that ended calls are kept; null: as long as the server keeps them. More than the server's are
+    /// taken as the server's.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<RetentionDays>)]
+    retention_days: Option<Option<RetentionDays>>,
 }
 
 /// Makes an account, with no points.
@@ -87,6 +99,7 @@ pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewAccount
         balance: Seconds(0),
         held: Seconds(0),
         max_concurrent_calls: new.max_concurrent_calls.map(i32::from),
+        retention_days: new.retention_days.map(i32::from),
         created_at: wall_ms(),
     };
     let account = context
@@ -119,7 +132,8 @@ pub async fn get(context: Data<Context>, who: Who, Id(id): Id<AccountId>) -> Ans
     Ok(ok(&View::from(account.ok_or(Code::NotFound)?)))
 }
 
-/// Changes name or cap; the cap is the operator's to change. A lower cap lets calls in progress go on.
+/// Changes name, cap or days; the cap is the operator's to change. A lower cap lets calls in progress go
+/// on. With fewer days, older calls are deleted within hours, and nothing brings them back.
 #[utoipa::path(patch, path = "/api/accounts/{id}", operation_id = "update_account", tag = "accounts",
     request_body = AccountChange, responses((status = 200, description = "The account.", body = View)))]
 pub async fn update(
@@ -143,12 +157,17 @@ pub async fn update(
             if let Some(cap) = change.max_concurrent_calls {
                 after.max_concurrent_calls = cap.map(i32::from);
             }
+            if let Some(days) = change.retention_days {
+                after.retention_days = days.map(i32::from);
+            }
             if after != before {
                 accounts::update(conn, id, &after.name, after.max_concurrent_calls)?;
+                accounts::set_retention(conn, id, after.retention_days)?;
                 let (cap, new_cap) = (before.max_concurrent_calls, after.max_concurrent_calls);
                 let changes = audit::Changes::default()
                     .field("name", &before.name, &after.name)
-                    .value("max_concurrent_calls", cap, new_cap);
+                    .value("max_concurrent_calls", cap, new_cap)
+                    .value("retention_days", before.retention_days, after.retention_days);
                 let row = who.did("account.update", id, Some(id));
                 audit::insert(conn, &row.changing(changes))?;
             }

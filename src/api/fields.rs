@@ -77,6 +77,7 @@ const RULES: &[(&str, &str)] = &[
         "Has to be a wss:// address, or a ws:// address on localhost, 127.0.0.0/8 or [::1]: up to 2,048 characters, no user name, no fragment, not shaped like a key.",
     ),
     ("replaces", "Has to be the id of an active key of the same agent, or null."),
+    ("retention_days", "Has to be a whole number of days from 1 to 36,500, or null."),
     ("role", "Has to be owner, member or viewer."),
     ("signature", "Has to be an object with provider and secret; or null."),
     ("signature.provider", "Has to be twilio or plivo."),
@@ -230,6 +231,8 @@ numbers! {
     MaxTurns = 1..=10_000;
     /// Calls at once.
     Cap = 1..=100_000;
+    /// Days that calls are kept.
+    RetentionDays = 1..=36_500;
     /// A length of time in milliseconds.
     TimeoutMs = 100..=10_000;
 }

@@ -31,7 +31,8 @@ use actix_web::{HttpResponse, middleware::from_fn, web};
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use self::limits::Limits;
+pub use self::{health::Readiness, limits::Limits};
+
 use self::route::at;
 use crate::{
     auth::{
@@ -51,6 +52,8 @@ pub struct Context {
     pub registry: RegistryHandle,
     /// What an account's own people may make.
     pub limits: Limits,
+    /// Whether it can admit calls.
+    pub readiness: Readiness,
 }
 
 /// Mounts everything under `/api`, and `/healthz` and `/readyz`. The description and its page hold

@@ -133,6 +133,7 @@ pub async fn set_up(
                 balance: Seconds(0),
                 held: Seconds(0),
                 max_concurrent_calls: None,
+                retention_days: None,
                 created_at: now,
             };
             let user = Row {

@@ -2,14 +2,12 @@
 //!
 //! Leases are judged by the database's clock, records by the node's own. A record never lies beyond the
 //! end of a call that is not settled yet, so that whoever settles the calls of a dead node never bills
-//! more than they lasted. When to beat is the worker's business; what is done about the dead, `sweep`'s.
+//! more than they lasted. When to beat is the worker's business; whether a node may judge others is in
+//! `standing`; what is done about the dead, `sweep`'s.
 
-use std::{
-    collections::HashSet,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, time::Duration};
 
+use super::standing::Reading;
 use crate::{
     call::event::EndReason,
     clock::NodeClock,
@@ -59,6 +57,8 @@ pub(super) struct Lease {
 
 /// What a beat brings back.
 pub(super) struct Beat {
+    /// The database's clock, as the lease was renewed by it.
+    pub(super) clock: Reading,
     /// This node's live calls that somebody asked to end.
     pub(super) ends_requested: Vec<(CallId, EndReason)>,
     /// Set when the node may have been taken for dead meanwhile: its calls that are still live.
@@ -77,7 +77,8 @@ impl Lease {
         self.store
             .write(move |conn| {
                 let before = nodes::lock(conn, node)?;
-                let now = nodes::now(conn)?;
+                let clock = Reading::of(conn)?;
+                let now = clock.database_ms;
                 let beat = Node { id: node, lease_until: now.saturating_add(lease), recorded_at };
                 match before {
                     Some(_) => nodes::update(conn, &beat)?,
@@ -89,6 +90,7 @@ impl Lease {
                     false => Some(calls::live_of_node(conn, node)?.into_iter().map(|(id, _)| id)),
                 };
                 Ok(Beat {
+                    clock,
                     ends_requested: calls::ends_requested(conn, node)?,
                     survivors: survivors.map(Iterator::collect),
                 })
@@ -115,53 +117,4 @@ impl Lease {
 
 pub(super) fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// Whether this node may judge others. While the database is away nobody can beat, so a node that
-/// could not for a while gives all others one lease to be heard again.
-#[derive(Debug)]
-pub(super) struct Standing {
-    lease: Duration,
-    since: Mutex<(Instant, Option<Instant>)>,
-}
-
-impl Standing {
-    /// A node that has just beaten for the first time.
-    pub(super) fn new(lease: Duration, now: Instant) -> Self {
-        Self { lease, since: Mutex::new((now, None)) }
-    }
-
-    pub(super) fn beaten(&self, now: Instant) {
-        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        let (last, patience) = *since;
-        let was_away = now.duration_since(last) > self.lease / 2;
-        *since = (now, if was_away { Some(now + self.lease) } else { patience });
-    }
-
-    pub(super) fn may_judge(&self, now: Instant) -> bool {
-        let (last, patience) = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        now.duration_since(last) <= self.lease / 2 && patience.is_none_or(|until| now >= until)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn after_an_outage_the_others_get_one_lease_to_be_heard_again() {
-        let (start, second) = (Instant::now(), Duration::from_secs(1));
-        let standing = Standing::new(15 * second, start);
-        assert!(standing.may_judge(start));
-        standing.beaten(start + 2 * second);
-        assert!(standing.may_judge(start + 4 * second));
-        assert!(!standing.may_judge(start + 10 * second), "unheard itself");
-        standing.beaten(start + 12 * second);
-        assert!(!standing.may_judge(start + 13 * second));
-        standing.beaten(start + 14 * second);
-        standing.beaten(start + 20 * second);
-        standing.beaten(start + 26 * second);
-        assert!(!standing.may_judge(start + 26 * second), "less than a lease has passed");
-        assert!(standing.may_judge(start + 27 * second));
-    }
 }

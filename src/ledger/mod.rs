@@ -8,15 +8,21 @@
 mod lease;
 mod notes;
 mod pending;
+mod pulse;
 pub mod settle;
+mod standing;
 mod sweep;
 mod worker;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::{mpsc, oneshot};
 
 pub use lease::Timings;
+pub use pulse::Unwell;
 pub use settle::Extension;
 
 use crate::{
@@ -84,6 +90,7 @@ pub struct Ledger {
     clock: NodeClock,
     worker: mpsc::UnboundedSender<Told>,
     refused: pending::RefusedUses,
+    pulse: pulse::Pulse,
 }
 
 impl Ledger {
@@ -117,14 +124,22 @@ impl Ledger {
     ) -> Result<Self, StoreError> {
         let (worker, inbox) = mpsc::unbounded_channel();
         let refused = pending::RefusedUses::default();
-        worker::start(
+        let pulse = worker::start(
             lease::Lease { store: store.clone(), node, clock, timings },
             inbox,
             refused.clone(),
             Box::new(on_end_requested),
         )
         .await?;
-        Ok(Self { store, clock, worker, refused })
+        Ok(Self { store, clock, worker, refused, pulse })
+    }
+
+    /// Whether this node's last write of its lease went through, and ended calls are settled in time.
+    ///
+    /// # Errors
+    /// [`Unwell`] says what is wrong.
+    pub fn is_well(&self) -> Result<(), Unwell> {
+        self.pulse.judge(Instant::now())
     }
 
     /// Takes down that a call was recognised. Never blocks; usually written within two seconds, or

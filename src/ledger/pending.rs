@@ -106,6 +106,12 @@ impl Settlements {
         self.open.len()
     }
 
+    /// Whether a call that ended before this stamp still waits for its turn. One that the database
+    /// refuses again and again waits for no turn.
+    pub(super) fn is_behind(&self, before: i64) -> bool {
+        self.ready.iter().any(|waiting| waiting.ended_stamp < before)
+    }
+
     /// When the call that ended first of them did, on the node's clock.
     pub(super) fn oldest_end(&self) -> Option<i64> {
         self.open.values().min().copied()
@@ -215,9 +221,11 @@ mod tests {
         settlements.again(first, &StoreError::Failed("no".into()), start);
         assert_eq!(settlements.next(&none()).map(|w| w.settlement.call_id), Some(good));
         assert_eq!(settlements.oldest_end(), Some(1));
+        assert!(!settlements.is_behind(10), "a refused one keeps no node from admitting calls");
         settlements.wake(start);
         assert!(settlements.next(&none()).is_none(), "its pause is not over");
         settlements.wake(start + Duration::from_secs(1));
+        assert!(settlements.is_behind(2) && !settlements.is_behind(1));
         let again = settlements.next(&none()).unwrap();
         assert_eq!(again.settlement.call_id, bad);
         settlements.again(again, &StoreError::Failed("no".into()), start);

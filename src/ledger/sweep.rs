@@ -9,8 +9,9 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, stream};
 
 use super::{
-    lease::{Lease, Standing, millis},
+    lease::{Lease, millis},
     settle::{self, Settlement, Talk},
+    standing::{Reading, Standing},
 };
 use crate::{
     call::event::EndReason,
@@ -26,7 +27,7 @@ const AT_ONCE: usize = 64;
 pub(super) async fn sweep_forever(lease: Lease, standing: Arc<Standing>) {
     loop {
         if standing.may_judge(std::time::Instant::now())
-            && let Err(error) = sweep(&lease).await
+            && let Err(error) = sweep(&lease, &standing).await
         {
             tracing::warn!(%error, "dead nodes could not be looked for");
         }
@@ -34,30 +35,35 @@ pub(super) async fn sweep_forever(lease: Lease, standing: Arc<Standing>) {
     }
 }
 
-async fn sweep(lease: &Lease) -> Result<(), StoreError> {
+async fn sweep(lease: &Lease, standing: &Arc<Standing>) -> Result<(), StoreError> {
     // A node beats before it admits calls; one that is not written down gets as long as any other.
     let unheard_since = clock::wall_ms() - millis(lease.timings.lease);
+    let judge = Arc::clone(standing);
     let mut dead = lease
         .store
         .read(move |conn| {
-            let mut dead = nodes::dead(conn)?;
+            let Some((over, latest)) = judge.bounds(Reading::of(conn)?) else {
+                return Ok(Vec::new());
+            };
+            let mut dead = nodes::dead(conn, over, latest)?;
             dead.extend(nodes::unknown(conn, unheard_since)?);
             Ok::<_, StoreError>(dead)
         })
         .await?;
     dead.retain(|node| *node != lease.node);
     for node in dead {
-        bury(lease, node).await?;
+        bury(lease, standing, node).await?;
     }
     Ok(())
 }
 
-async fn bury(lease: &Lease, node: NodeId) -> Result<(), StoreError> {
+async fn bury(lease: &Lease, standing: &Arc<Standing>, node: NodeId) -> Result<(), StoreError> {
     let store = &lease.store;
     let calls = store.read(move |conn| calls::live_of_node(conn, node)).await?;
     let settled = stream::iter(calls)
         .map(|(call, account)| async move {
-            match store.write(move |conn| settle_lost(conn, node, call, account)).await {
+            let judge = Arc::clone(standing);
+            match store.write(move |conn| settle_lost(conn, &judge, node, call, account)).await {
                 Ok(charged) => charged.is_some(),
                 Err(error) => {
                     tracing::warn!(%error, call.id = %call, "a lost call could not be settled");
@@ -72,9 +78,12 @@ async fn bury(lease: &Lease, node: NodeId) -> Result<(), StoreError> {
     if settled > 0 {
         tracing::warn!(node.id = %node, calls = settled, "settled the calls of a lost node");
     }
+    let judge = Arc::clone(standing);
     store
         .write(move |conn| {
-            if may_bury(conn, node)?.is_some() && calls::live_of_node(conn, node)?.is_empty() {
+            if may_bury(conn, &judge, node)?.is_some()
+                && calls::live_of_node(conn, node)?.is_empty()
+            {
                 nodes::remove(conn, node)?;
             }
             Ok(())
@@ -84,11 +93,12 @@ async fn bury(lease: &Lease, node: NodeId) -> Result<(), StoreError> {
 
 fn settle_lost(
     conn: &mut Conn,
+    standing: &Standing,
     node: NodeId,
     call_id: CallId,
     account_id: AccountId,
 ) -> Result<Option<crate::points::Seconds>, StoreError> {
-    let Some(recorded_at) = may_bury(conn, node)? else { return Ok(None) };
+    let Some(recorded_at) = may_bury(conn, standing, node)? else { return Ok(None) };
     let settlement = Settlement {
         call_id,
         account_id,
@@ -105,7 +115,11 @@ fn settle_lost(
 
 /// Locks the node and returns its record, unless it is alive (again). One that is not written down
 /// has recorded nothing.
-fn may_bury(conn: &mut Conn, node: NodeId) -> Result<Option<i64>, StoreError> {
-    let Some(node) = nodes::lock(conn, node)? else { return Ok(Some(0)) };
-    Ok((node.lease_until < nodes::now(conn)?).then_some(node.recorded_at))
+fn may_bury(conn: &mut Conn, standing: &Standing, node: NodeId) -> Result<Option<i64>, StoreError> {
+    let node = nodes::lock(conn, node)?;
+    let now = Reading::of(conn)?;
+    Ok(match node {
+        Some(node) => standing.is_over(node.lease_until, now).then_some(node.recorded_at),
+        None => standing.may_judge(now.at).then_some(0),
+    })
 }

@@ -20,10 +20,12 @@ use tokio::{
 
 use super::{
     Told,
-    lease::{Beat, Lease, Standing},
+    lease::{Beat, Lease},
     notes::{LiveCalls, Notes},
     pending::{RefusedUses, Settlements, Waiting},
+    pulse::Pulse,
     settle,
+    standing::Standing,
     sweep::sweep_forever,
 };
 use crate::{
@@ -39,17 +41,21 @@ const REFUSED_IN_A_ROW: usize = 20;
 /// Rows of transcripts that settlements on their way write at once: others wait for them.
 const ROWS_AT_ONCE: usize = 48;
 
+/// A call that ended longer ago should be settled, in milliseconds.
+const LATE_MS: i64 = 10_000;
+
 type OnEndRequested = Box<dyn Fn(CallId, EndReason) + Send>;
 
-/// Beats once, then starts the thread.
+/// Beats once, then starts the thread. The worker tells by the pulse how it is.
 pub(super) async fn start(
     lease: Lease,
     inbox: mpsc::UnboundedReceiver<Told>,
     refused: RefusedUses,
     on_end_requested: OnEndRequested,
-) -> Result<(), StoreError> {
-    lease.beat(lease.stamp()).await?;
-    let standing = Arc::new(Standing::new(lease.timings.lease, Instant::now()));
+) -> Result<Pulse, StoreError> {
+    let first = lease.beat(lease.stamp()).await?;
+    let standing = Arc::new(Standing::new(lease.timings, first.clock));
+    let pulse = Pulse::new(lease.timings.lease, Instant::now());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
@@ -58,6 +64,7 @@ pub(super) async fn start(
         settlements: Settlements::new(lease.timings.retry),
         lease,
         standing,
+        pulse: pulse.clone(),
         inbox,
         refused,
         on_end_requested,
@@ -73,7 +80,7 @@ pub(super) async fn start(
         .name("ledger".to_owned())
         .spawn(move || runtime.block_on(worker.run()))
         .map_err(|error| StoreError::Unavailable(error.into()))?;
-    Ok(())
+    Ok(pulse)
 }
 
 type Piece = Vec<(CallId, Notes)>;
@@ -92,6 +99,7 @@ struct Writing {
 struct Worker {
     lease: Lease,
     standing: Arc<Standing>,
+    pulse: Pulse,
     inbox: mpsc::UnboundedReceiver<Told>,
     refused: RefusedUses,
     on_end_requested: OnEndRequested,
@@ -214,8 +222,16 @@ impl Worker {
                 if std::mem::take(&mut self.away) {
                     tracing::info!("the database is back");
                 }
-                self.standing.beaten(Instant::now());
+                if let Some(step_ms) = self.standing.beaten(beat.clock) {
+                    tracing::warn!(
+                        step_ms,
+                        "the database's clock has stepped: no node is taken for dead for one lease"
+                    );
+                }
+                let late = self.lease.stamp() - LATE_MS;
+                self.pulse.renewed(Instant::now(), self.settlements.is_behind(late));
                 self.beaten(beat);
+                return;
             }
             Err(error) if self.away => tracing::debug!(%error, "still no beat"),
             Err(error) => {
@@ -223,6 +239,7 @@ impl Worker {
                 tracing::warn!(%error, "this node could not renew its lease");
             }
         }
+        self.pulse.refused();
     }
 
     fn beaten(&mut self, beat: Beat) {

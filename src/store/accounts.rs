@@ -28,6 +28,8 @@ pub struct Account {
     pub max_concurrent_calls: Option<i32>,
     /// Milliseconds since 1970.
     pub created_at: i64,
+    /// Days that its ended calls are kept; `None`: as long as the server keeps calls.
+    pub retention_days: Option<i32>,
 }
 
 impl Account {
@@ -50,6 +52,7 @@ pub fn insert(conn: &mut Conn, account: &Account) -> Result<(), StoreError> {
             accounts::held_seconds.eq(0),
             accounts::max_concurrent_calls.eq(account.max_concurrent_calls),
             accounts::created_at.eq(account.created_at),
+            accounts::retention_days.eq(account.retention_days),
         ))
         .execute(conn)?;
     Ok(())
@@ -106,6 +109,17 @@ pub fn update(
         .set((accounts::name.eq(name), accounts::max_concurrent_calls.eq(max_concurrent_calls)))
         .execute(conn)?;
     Ok(changed == 1)
+}
+
+/// Sets how many days the account's ended calls are kept; `None`: as long as the server keeps calls.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn set_retention(conn: &mut Conn, id: AccountId, days: Option<i32>) -> Result<(), StoreError> {
+    diesel::update(accounts::table.find(id.to_string()))
+        .set(accounts::retention_days.eq(days))
+        .execute(conn)?;
+    Ok(())
 }
 
 /// Holds `seconds` more for a live call; the caller has locked the account and found them free.

@@ -213,7 +213,7 @@ pub fn list(
 
 /// The calls' side of a key, by two short index scans: a page is small, and this is no hot path.
 fn view(conn: &mut Conn, key: Key) -> Result<KeyView, StoreError> {
-    let last_used_at = calls::table
+    let last_call: Option<i64> = calls::table
         .filter(calls::key_id.eq(key.id.to_string()))
         .order(calls::id.desc())
         .select(calls::started_at)
@@ -225,6 +225,11 @@ fn view(conn: &mut Conn, key: Key) -> Result<KeyView, StoreError> {
         .get_result(conn)
         .optional()?;
     let (unrecognised_calls, last_unrecognised_at) = unrecognised.unzip();
+    // Calls are deleted when they are old; what they told is at the key.
+    let last_used_at = match last_call {
+        Some(at) => Some(at),
+        None => keys::table.find(key.id.to_string()).select(keys::last_used_before).first(conn)?,
+    };
     let live_calls = calls::table
         .filter(calls::account_id.eq(key.account_id.to_string()))
         .filter(calls::agent_id.eq(key.agent_id.to_string()))

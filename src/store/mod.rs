@@ -28,6 +28,7 @@ mod open;
 mod page;
 mod peek;
 mod read;
+pub mod retention;
 mod schema;
 pub mod sessions;
 pub mod setup_links;

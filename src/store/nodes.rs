@@ -86,14 +86,13 @@ pub fn remove(conn: &mut Conn, id: NodeId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Nodes whose lease is over.
+/// Nodes whose lease is over at `now`, or lasts beyond `latest`, on the database's clock.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn dead(conn: &mut Conn) -> Result<Vec<NodeId>, StoreError> {
-    let now = now(conn)?;
+pub fn dead(conn: &mut Conn, now: i64, latest: i64) -> Result<Vec<NodeId>, StoreError> {
     Ok(nodes::table
-        .filter(nodes::lease_until.lt(now))
+        .filter(nodes::lease_until.lt(now).or(nodes::lease_until.gt(latest)))
         .order(nodes::id.asc())
         .select(nodes::id)
         .load(conn)?)

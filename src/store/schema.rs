@@ -8,6 +8,7 @@ diesel::table! {
         held_seconds -> BigInt,
         max_concurrent_calls -> Nullable<Integer>,
         created_at -> BigInt,
+        retention_days -> Nullable<Integer>,
     }
 }
 
@@ -55,6 +56,7 @@ diesel::table! {
         last_refused_at -> Nullable<BigInt>,
         last_refused_from -> Nullable<Text>,
         replaces -> Nullable<Text>,
+        last_used_before -> Nullable<BigInt>,
     }
 }
 

@@ -24,6 +24,9 @@ async fn a_bad_account_is_refused_by_the_name_of_its_field() {
         (json!({"name": "a", "max_concurrent_calls": "5"}), "max_concurrent_calls"),
         (json!({"name": "a", "max_concurrent_calls": 1.5}), "max_concurrent_calls"),
         (json!({"name": "a", "max_concurrent_calls": true}), "max_concurrent_calls"),
+        (json!({"name": "a", "retention_days": 0}), "retention_days"),
+        (json!({"name": "a", "retention_days": 36_501}), "retention_days"),
+        (json!({"name": "a", "retention_days": "7"}), "retention_days"),
         (json!({"name": "a", "points": 5}), "points"),
         (json!({"name": "a", "Name": "b"}), "Name"),
     ] {
@@ -50,7 +53,8 @@ async fn an_account_is_made_and_found_again() {
         made,
         json!({
             "id": id, "name": "Zoë & Söhne", "points": 0.0, "held_points": 0.0,
-            "max_concurrent_calls": 100_000, "created_at": made["created_at"],
+            "max_concurrent_calls": 100_000, "retention_days": null,
+            "created_at": made["created_at"],
         })
     );
     let created_at: jiff::Timestamp = string(&made["created_at"]).parse().unwrap();
@@ -76,8 +80,13 @@ async fn a_change_changes_what_it_names_and_a_null_lifts_the_cap() {
         change(json!({"max_concurrent_calls": null})).await["max_concurrent_calls"],
         Value::Null
     );
+    assert_eq!(change(json!({"retention_days": 7})).await["retention_days"], 7);
+    assert_eq!(change(json!({"name": "Newer"})).await["retention_days"], 7);
+    assert_eq!(app.get(&path).await.status(200).json()["retention_days"], 7);
+    let forever = change(json!({"name": "New", "retention_days": null})).await;
+    assert_eq!(forever["retention_days"], Value::Null);
     let rows = app.audit().await;
-    assert_eq!(rows.iter().filter(|row| **row == format!("account.update {id}")).count(), 3);
+    assert_eq!(rows.iter().filter(|row| **row == format!("account.update {id}")).count(), 6);
     assert_eq!(change(json!({})).await["name"], "New");
     assert_eq!(change(json!({"name": "New", "max_concurrent_calls": null})).await["name"], "New");
     assert_eq!(app.audit().await, rows, "what changes nothing is no change");

@@ -17,6 +17,7 @@ use upvoot::{
     client_addr::Proxies,
     clock::{NodeClock, wall_ms},
     id::{CallId, NodeId},
+    ledger::Ledger,
     points::Seconds,
     problem,
     registry::RegistryHandle,
@@ -73,12 +74,15 @@ impl TestApp {
     ) -> Self {
         log();
         let store = web::block(move || Store::open(&url)).await.unwrap().unwrap();
-        let registry = RegistryHandle::start(NodeClock::start());
+        let clock = NodeClock::start();
+        let registry = RegistryHandle::start(clock);
+        let ledger = Ledger::start(store.clone(), NodeId::new(), clock, |_, _| {}).await.unwrap();
         let proxies: Proxies = proxies.parse().unwrap();
         let context = web::Data::new(api::Context {
             store: store.clone(),
             registry: registry.clone(),
             limits,
+            readiness: api::Readiness::new(store.clone(), ledger),
         });
         let public_url = PUBLIC_URL.to_owned();
         let token = token.map(SecretString::from);

@@ -190,7 +190,9 @@ async fn a_database_that_is_moved_away_takes_nothing_until_it_is_back() {
     let mut server = place.serve().await;
     let (account, _, key) = server.ready().await;
     let aside = place.dir.path().join("aside.db");
+    readiness(&server, 200).await;
     fs::rename(place.file(), &aside).unwrap();
+    readiness(&server, 503).await;
     let refused = Phone::dial(&server.voice(&key.key)).await.err().unwrap();
     assert_eq!((refused.status, refused.code()), (503, "unavailable"));
     assert_eq!(server.post("/api/accounts", json!({"name": "Lost"})).await.status, 503);
@@ -201,6 +203,89 @@ async fn a_database_that_is_moved_away_takes_nothing_until_it_is_back() {
     assert_eq!((refused.status, refused.code()), (503, "unavailable"));
     eventually(async || server.process_mut().log().contains("lease").then_some(())).await;
     fs::rename(&aside, place.file()).unwrap();
+    readiness(&server, 200).await;
+    let log = server.process_mut().log();
+    assert_eq!(log.matches("not ready for calls").count(), 1, "once per change: {log}");
+    assert_eq!(log.matches("ready for calls again").count(), 1, "{log}");
+    Phone::dial(&server.voice(&key.key)).await.unwrap().end().await;
+    server.quiet().await;
+    server.books(&account).await;
+    server.stop().await;
+}
+
+/// Waits until `/readyz` answers like this, and asks a few times more: it stays so.
+async fn readiness(server: &Server, status: u16) {
+    eventually(async || (server.get("/readyz").await.status == status).then_some(())).await;
+    for _ in 0..5 {
+        assert_eq!(server.get("/readyz").await.status, status);
+    }
+}
+
+#[actix_web::test]
+async fn a_database_that_takes_no_change_is_not_ready() {
+    use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection as _};
+    let place = Place::new();
+    let server = place.serve().await;
+    let (_, _, key) = server.ready().await;
+    readiness(&server, 200).await;
+    let mut conn = SqliteConnection::establish(place.file().to_str().unwrap()).unwrap();
+    conn.batch_execute(
+        "PRAGMA busy_timeout = 3000;
+         CREATE TRIGGER no_lease BEFORE UPDATE ON nodes BEGIN SELECT RAISE(ABORT, 'no'); END;
+         CREATE TRIGGER no_call BEFORE INSERT ON calls BEGIN SELECT RAISE(ABORT, 'no'); END",
+    )
+    .unwrap();
+    assert!(Phone::dial(&server.voice(&key.key)).await.is_err());
+    readiness(&server, 503).await;
+    conn.batch_execute("DROP TRIGGER no_lease; DROP TRIGGER no_call").unwrap();
+    drop(conn);
+    readiness(&server, 200).await;
+    Phone::dial(&server.voice(&key.key)).await.unwrap().end().await;
+    server.stop().await;
+}
+
+/// A file system of its own, of two megabytes; `None` where only root may have one.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mounted() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(dir.path());
+        mount.output().is_ok_and(|done| done.status.success()).then(|| Self(dir))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[actix_web::test]
+async fn on_a_full_disk_a_node_is_not_ready_and_comes_back_when_there_is_room() {
+    let Some(disk) = SmallDisk::mounted() else {
+        println!("skipped: this needs a file system of its own, which only root may mount");
+        return;
+    };
+    let file = disk.0.path().join("upvoot.db");
+    let server = Server::process(&url(&file), &[]).await;
+    let (account, _, key) = server.ready().await;
+    readiness(&server, 200).await;
+    let fill = disk.0.path().join("fill");
+    let filled = fs::write(&fill, vec![1; 4 << 20]).unwrap_err();
+    assert_eq!(filled.kind(), std::io::ErrorKind::StorageFull);
+    // What is allocated already is used up by changes, until one finds no room.
+    eventually(async || {
+        let made = server.post("/api/accounts", json!({"name": "x".repeat(200)})).await;
+        (made.status == 503).then_some(())
+    })
+    .await;
+    readiness(&server, 503).await;
+    let refused = Phone::dial(&server.voice(&key.key)).await.err().unwrap();
+    assert_eq!((refused.status, refused.code()), (503, "unavailable"));
+    fs::remove_file(&fill).unwrap();
+    readiness(&server, 200).await;
     Phone::dial(&server.voice(&key.key)).await.unwrap().end().await;
     server.quiet().await;
     server.books(&account).await;

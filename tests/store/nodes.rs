@@ -41,12 +41,16 @@ impl TestNode {
     }
 
     async fn start_as(store: &Store, id: NodeId) -> Self {
+        Self::start_with(store, id, FAST).await
+    }
+
+    async fn start_with(store: &Store, id: NodeId, timings: Timings) -> Self {
         let (told, ends) = mpsc::unbounded_channel();
         let clock = NodeClock::start();
         let tell = move |call, reason| {
             let _ = told.send((call, reason));
         };
-        let ledger = Ledger::start_with(store.clone(), id, clock, FAST, tell).await.unwrap();
+        let ledger = Ledger::start_with(store.clone(), id, clock, timings, tell).await.unwrap();
         Self { id, clock, ledger, ends }
     }
 
@@ -363,6 +367,65 @@ on_both! {
         assert!(leaving.ledger.extend(call, world.account).await == Extension::Denied);
         drop(staying);
     }
+}
+
+/// Lets the database's clock be set, in seconds ahead of the server's: a function of its own, which is
+/// found before the server's.
+const STEPPING: &str = "CREATE TABLE clock_step (ahead_s BIGINT NOT NULL);
+    INSERT INTO clock_step VALUES (0);
+    CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$
+        SELECT pg_catalog.clock_timestamp() + make_interval(secs => (SELECT ahead_s FROM clock_step))
+    $$;
+    DO $$ BEGIN
+        EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database());
+    END $$";
+
+/// A virtual machine is resumed, a standby with another clock takes over.
+async fn the_clock_steps(setting: &'static str) {
+    use diesel::{Connection as _, PgConnection, connection::SimpleConnection as _};
+    let url = postgres::fresh_database();
+    // Connections that are made from then on have the other clock.
+    PgConnection::establish(&url).unwrap().batch_execute(STEPPING).unwrap();
+    let db = Db::on_postgres(url);
+    let world = db.world(6_000).await;
+    // The one looks twenty times before the other beats.
+    let rare =
+        Timings { beat: Duration::from_millis(1_000), lease: Duration::from_secs(3), ..FAST };
+    let watchful = Timings { beat: Duration::from_millis(50), ..rare };
+    let living = TestNode::start_with(&db.store, NodeId::new(), rare).await;
+    let judge = TestNode::start_with(&db.store, NodeId::new(), watchful).await;
+    let call = living.admit(&world).await;
+    living.recognised(call, living.stamp());
+    let lease = async || node(&db.store, living.id).await.unwrap().lease_until;
+    let judged = Instant::now() + 2 * rare.beat;
+    until("the judge to be a judge", async || (Instant::now() > judged).then_some(())).await;
+
+    let before = lease().await;
+    db.sql(setting).await.unwrap();
+    until("a lease by the new clock", async || {
+        ((lease().await - before).abs() > 15_000).then_some(())
+    })
+    .await;
+    // Whoever dies now is found by the new time, and the living one is still let alone.
+    let gone = Node { id: NodeId::new(), lease_until: before, recorded_at: 0 };
+    db.store.write(move |conn| nodes::insert(conn, &gone)).await.unwrap();
+    until("the burial", async || node(&db.store, gone.id).await.is_none().then_some(())).await;
+    let call = world.call(call).await;
+    assert_eq!((call.ended_at, call.end_reason), (None, None));
+    world.check_books().await;
+    assert!(judge.ledger.close(Duration::from_secs(10)).await);
+}
+
+#[test]
+fn a_clock_that_steps_ahead_ends_no_nodes_calls() {
+    let ahead = "UPDATE clock_step SET ahead_s = 20";
+    crate::world::block_on(the_clock_steps(ahead));
+}
+
+#[test]
+fn a_clock_that_steps_back_ends_no_nodes_calls_and_keeps_no_dead_node() {
+    let back = "UPDATE clock_step SET ahead_s = -3600";
+    crate::world::block_on(the_clock_steps(back));
 }
 
 /// An outage: calls go on, nothing is lost, nothing is charged twice, nobody is buried for it.

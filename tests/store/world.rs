@@ -64,7 +64,10 @@ impl Db {
     }
 
     pub fn postgres() -> Self {
-        let url = postgres::fresh_database();
+        Self::on_postgres(postgres::fresh_database())
+    }
+
+    pub fn on_postgres(url: String) -> Self {
         Self { store: Store::open(&url).unwrap(), url, dir: None }
     }
 
@@ -115,7 +118,9 @@ impl Db {
 
 pub fn account_named(id: AccountId, name: &str) -> Account {
     let (balance, held) = (Seconds(0), Seconds(0));
-    Account { id, name: name.to_owned(), balance, held, max_concurrent_calls: None, created_at: 5 }
+    let (max_concurrent_calls, retention_days) = (None, None);
+    let name = name.to_owned();
+    Account { id, name, balance, held, max_concurrent_calls, created_at: 5, retention_days }
 }
 
 pub fn agent_of(account: AccountId) -> Agent {

@@ -126,6 +126,7 @@ fn settings(args: &DemoArgs, directory: &Path, token: &SecretString) -> ServeArg
         trusted_proxies: Default::default(),
         relay_networks: Default::default(),
         drain_seconds: 1,
+        retention_days: None,
         attempts_per_minute: 100,
         unrecognised_per_minute: 300,
         transcript_bytes: 256 * 1024,

@@ -1,5 +1,5 @@
-//! `/accounts/{id}`: one account, for operators: what it is called and how many calls it may have at
-//! once.
+//! `/accounts/{id}`: one account, for operators: what it is called, how many calls it may have at
+//! once and how long they are kept.
 //!
 //! Its points are on `/points`, once it is the account that is looked at; oneself is in [`super::own`].
 
@@ -66,11 +66,22 @@ fn settings(account: &Account) -> Markup {
         kind: Kind::NullableNumber,
         ..Field::default()
     };
+    let days = account.retention_days.map(|days| days.to_string()).unwrap_or_default();
+    let days = Field {
+        id: "retention",
+        name: "retention_days",
+        label: "Days that calls are kept",
+        hint: "Older calls and their transcripts are deleted for good; the ledger stays. Empty: as long as the server keeps them.",
+        value: &days,
+        kind: Kind::NullableNumber,
+        ..Field::default()
+    };
     html! {
         form data-method="PATCH" data-api={ "/api/accounts/" (account.id) }
             data-said="Saved. Calls in progress go on." {
             (name.render())
             (cap.render())
+            (days.render())
             (part::form_wrong())
             div.actions {
                 button.main type="submit" { "Save" }
@@ -94,11 +105,14 @@ mod tests {
                 balance: Seconds(120),
                 held: Seconds(60),
                 max_concurrent_calls: cap,
+                retention_days: cap,
                 created_at: 0,
             };
             page(&account, None).into_string()
         };
-        assert!(html(Some(12)).contains("value=\"12\""));
+        let name = |name: &str| format!("name=\"{name}\" type=\"number\" value=\"12\"");
+        assert!(html(Some(12)).contains(&name("max_concurrent_calls")));
+        assert!(html(Some(12)).contains(&name("retention_days")));
         assert!(html(None).contains("name=\"max_concurrent_calls\" type=\"number\" value=\"\""));
         assert!(!html(None).contains("<script>"));
     }

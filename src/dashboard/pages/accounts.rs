@@ -111,6 +111,7 @@ mod tests {
             balance: Seconds(60),
             held: Seconds(0),
             max_concurrent_calls: None,
+            retention_days: None,
             created_at: 0,
         };
         let html = page(std::slice::from_ref(&account), None, None).into_string();

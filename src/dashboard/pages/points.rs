@@ -187,6 +187,7 @@ mod tests {
             balance: Seconds(6_000),
             held: Seconds(60),
             max_concurrent_calls: None,
+            retention_days: None,
             created_at: 0,
         };
         let call = CallId::new();
