@@ -95,7 +95,8 @@ pub struct Running {
 pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
     let tls = tls(&settings)?;
     let url = settings.database_url.clone();
-    let store = web::block(move || Store::open(url.expose_secret()))
+    let connections = Some(settings.database_connections);
+    let store = web::block(move || Store::open_with(url.expose_secret(), connections))
         .await
         .unwrap_or_else(|panicked| Err(StoreError::Failed(panicked.into())))?;
     let setup = auth::offer_setup(&store).await.map_err(StartError::Setup)?;

@@ -82,6 +82,10 @@ pub struct ServeArgs {
     #[arg(long = "drain-seconds", env = "UPVOOT_DRAIN_SECONDS", default_value = "30", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=86_400))]
     pub drain_seconds: u32,
 
+    /// Connections to a PostgreSQL server; one that gives fewer is used with those.
+    #[arg(long = "database-connections", env = "UPVOOT_DATABASE_CONNECTIONS", default_value = "16", value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    pub database_connections: u32,
+
     /// Days that ended calls, their transcripts and the audit log are kept; unset: for ever. An account may
     /// have fewer for its calls. Rows of the ledger are never deleted.
     #[arg(long = "retention-days", env = "UPVOOT_RETENTION_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]

@@ -30,6 +30,7 @@ mod peek;
 mod read;
 pub mod retention;
 mod schema;
+mod server;
 pub mod sessions;
 pub mod setup_links;
 pub mod tickets;
@@ -72,8 +73,17 @@ impl Store {
     /// When the url is neither, the database cannot be reached, or a migration fails. No message
     /// holds the url's password.
     pub fn open(url: &str) -> Result<Self, StoreError> {
-        let connector = Connector::parse(url)?;
-        let mut first = connector.writer()?;
+        Self::open_with(url, None)
+    }
+
+    /// The same, with this many connections to a PostgreSQL server, two at least; `None`: 16. A server
+    /// that gives fewer is used with those.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; and when the server gives fewer than two.
+    pub fn open_with(url: &str, connections: Option<u32>) -> Result<Self, StoreError> {
+        let mut connector = Connector::parse(url)?;
+        let mut first = connector.first(connections)?;
         migrate::run(&mut first)?;
         let readers = read::Readers::new(connector.clone())?;
         let peek = peek::Peek::new(connector.clone());

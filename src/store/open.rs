@@ -10,7 +10,7 @@ use diesel::{
     Connection as _, ConnectionError, PgConnection, SqliteConnection, connection::SimpleConnection,
 };
 
-use super::{Backend, Conn, StoreError, file::DatabaseFile};
+use super::{Backend, Conn, StoreError, file::DatabaseFile, server};
 
 /// WAL and FULL: a commit is on the disk before it is answered, and readers never wait for a writer.
 const SQLITE_SET_UP: &str = "PRAGMA busy_timeout = 3000; PRAGMA journal_mode = WAL; \
@@ -41,6 +41,11 @@ const POSTGRES_WAITS: [(&str, &str); 5] = [
     ("keepalives_count", "2"),
 ];
 
+/// Connections to an embedded database: one writes, the others read.
+const SQLITE_CONNECTIONS: u32 = 5;
+/// Connections to a server unless told otherwise.
+const POSTGRES_CONNECTIONS: u32 = 16;
+
 /// Where the database is, and how to connect to it.
 #[derive(Clone)]
 pub(super) struct Connector {
@@ -49,6 +54,8 @@ pub(super) struct Connector {
     target: String,
     /// The embedded database's file.
     file: Option<Arc<DatabaseFile>>,
+    /// How many connections there are to be in all.
+    connections: u32,
 }
 
 impl Connector {
@@ -59,7 +66,12 @@ impl Connector {
                 return Err(StoreError::failed("sqlite:// needs the path of a file"));
             }
             let file = Some(Arc::new(DatabaseFile::new(path)));
-            return Ok(Self { backend: Backend::Sqlite, target: path.to_owned(), file });
+            return Ok(Self {
+                backend: Backend::Sqlite,
+                target: path.to_owned(),
+                file,
+                connections: SQLITE_CONNECTIONS,
+            });
         }
         let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
         let Some(rest) = rest else {
@@ -76,14 +88,48 @@ impl Connector {
                  %40 %2F %3F %3A",
             ));
         }
-        let mut target = url.to_owned();
+        let mut target =
+            server::with_certificates(url, openssl_probe::probe().cert_file.as_deref())?;
         for (name, value) in POSTGRES_WAITS {
             if !rest.contains(&format!("{name}=")) {
                 let separator = if target.contains('?') { '&' } else { '?' };
                 target.push_str(&format!("{separator}{name}={value}"));
             }
         }
-        Ok(Self { backend: Backend::Postgres, target, file: None })
+        let connections = POSTGRES_CONNECTIONS;
+        Ok(Self { backend: Backend::Postgres, target, file: None, connections })
+    }
+
+    /// The first connection, by which it is found out how many there may be: as many as wanted, on a
+    /// server that gives them.
+    pub(super) fn first(&mut self, wanted: Option<u32>) -> Result<Conn, StoreError> {
+        if let Backend::Postgres = self.backend
+            && let Some(host) = server::unverified_host(&self.target)
+        {
+            tracing::warn!(
+                host,
+                "the database server proves nothing: add ?sslmode=verify-full&sslrootcert=system"
+            );
+        }
+        let mut conn = self.writer()?;
+        if let Conn::Postgres(conn) = &mut conn {
+            let wanted = wanted.unwrap_or(self.connections).max(server::FEWEST);
+            self.connections = server::connections(conn, wanted)?;
+        }
+        Ok(conn)
+    }
+
+    /// How many connections write; SQLite has one writer.
+    pub(super) fn writers(&self) -> u32 {
+        match self.backend {
+            Backend::Sqlite => 1,
+            Backend::Postgres => self.connections / 2,
+        }
+    }
+
+    /// How many connections read.
+    pub(super) fn readers(&self) -> u32 {
+        self.connections - self.writers()
     }
 
     pub(super) fn backend(&self) -> Backend {

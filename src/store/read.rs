@@ -14,7 +14,7 @@ use diesel::r2d2::{ManageConnection, NopErrorHandler, Pool, R2D2Connection as _}
 use tokio::sync::Semaphore;
 use tracing::Span;
 
-use super::{Backend, Conn, StoreError, open::Connector};
+use super::{Conn, StoreError, open::Connector};
 
 /// r2d2 waits for 30 s unless told otherwise.
 const WAIT_FOR_CONNECTION: Duration = Duration::from_secs(2);
@@ -56,10 +56,7 @@ impl ManageConnection for Connector {
 
 impl Readers {
     pub(super) fn new(connector: Connector) -> Result<Self, StoreError> {
-        let size = match connector.backend() {
-            Backend::Sqlite => 4,
-            Backend::Postgres => 8,
-        };
+        let size = connector.readers();
         let pool = Pool::builder()
             .max_size(size)
             .min_idle(Some(1))

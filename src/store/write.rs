@@ -19,8 +19,6 @@ use super::{Backend, Conn, StoreError, file, open::Connector};
 
 /// How many transactions share a commit at most: it bounds how long the first waits for the last.
 const BATCH: usize = 64;
-/// How many transactions run at once on PostgreSQL.
-const POSTGRES_WRITERS: usize = 8;
 
 /// What a writer does, whatever it returns.
 trait Job: Send {
@@ -88,14 +86,14 @@ pub(super) struct Writers {
 impl Writers {
     /// Starts the writers; `first` is a connection that is already there.
     pub(super) fn start(connector: Connector, first: Conn) -> Result<Self, StoreError> {
-        let (count, batch) = match connector.backend() {
-            Backend::Sqlite => (1, BATCH),
-            Backend::Postgres => (POSTGRES_WRITERS, 1),
+        let batch = match connector.backend() {
+            Backend::Sqlite => BATCH,
+            Backend::Postgres => 1,
         };
         let queue = Arc::new(Queue::default());
         let writers = Self { queue: Arc::clone(&queue), threads: Mutex::default() };
         let mut first = Some(first);
-        for _ in 0..count {
+        for _ in 0..connector.writers() {
             let mut writer =
                 Writer { connector: connector.clone(), conn: first.take(), batch: Vec::new() };
             let queue = Arc::clone(&queue);

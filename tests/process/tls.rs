@@ -103,6 +103,60 @@ fn a_certificate_that_cannot_be_used_is_named() {
     }
 }
 
+/// Has the tests' PostgreSQL offer TLS, with this certificate and key.
+fn offer_tls(url: &str, certificate: &str, key: &str) {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+    use diesel::{
+        Connection as _, PgConnection, QueryableByName, RunQueryDsl as _,
+        connection::SimpleConnection as _, sql_query,
+    };
+    #[derive(QueryableByName)]
+    struct Place {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        place: String,
+    }
+    let mut conn = PgConnection::establish(url).unwrap();
+    let place = sql_query("SELECT current_setting('data_directory') AS place");
+    let place = Path::new(&place.get_result::<Place>(&mut conn).unwrap().place).to_owned();
+    let owner = std::fs::metadata(&place).unwrap();
+    for (from, name) in [(certificate, "server.crt"), (key, "server.key")] {
+        let to = place.join(name);
+        std::fs::copy(from, &to).unwrap();
+        std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::chown(&to, Some(owner.uid()), Some(owner.gid())).unwrap();
+    }
+    conn.batch_execute("ALTER SYSTEM SET ssl = on").unwrap();
+    conn.batch_execute("SELECT pg_reload_conf()").unwrap();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while PgConnection::establish(&format!("{url}?sslmode=require")).is_err() {
+        assert!(std::time::Instant::now() < until, "PostgreSQL offers no TLS");
+    }
+}
+
+#[actix_web::test]
+async fn a_database_server_is_verified_by_the_certificates_that_this_machine_trusts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = certificate(dir.path());
+    let (url, _database) = Database::Postgres.empty();
+    offer_tls(&url, &cert, &key);
+    let url = url.replace("@127.0.0.1:", "@localhost:");
+    let verified = format!("{url}?sslmode=verify-full&sslrootcert=system");
+    let refused = async |url: String| {
+        let start = move || upvoot().arg("serve").env("UPVOOT_DATABASE_URL", url).output().unwrap();
+        let failed = tokio::task::spawn_blocking(start).await.unwrap();
+        assert_eq!(failed.status.code(), Some(1));
+        String::from_utf8_lossy(&failed.stderr).into_owned()
+    };
+    let text = refused(verified.clone()).await;
+    assert!(text.contains("certificate verify failed"), "not one that this machine trusts: {text}");
+    let weak = refused(format!("{url}?sslmode=require&sslrootcert=system")).await;
+    assert!(weak.contains("verify-full"), "{weak}");
+    let server = Server::process(&verified, &[("SSL_CERT_FILE", &*cert)]).await;
+    server.account(1.0).await;
+    server.stop().await;
+}
+
 #[actix_web::test]
 async fn single_sign_on_asks_a_provider_that_this_machine_trusts_and_no_other() {
     let dir = tempfile::tempdir().unwrap();

@@ -10,7 +10,10 @@ use upvoot::{
     store::{Page, Store, StoreError, accounts},
 };
 
-use crate::world::{Db, account_named, on_both};
+use crate::{
+    postgres,
+    world::{Db, account_named, on_both},
+};
 
 async fn count(store: &Store) -> usize {
     let page = Page { after: None, limit: 1000 };
@@ -169,4 +172,44 @@ fn the_log_span_goes_with_the_work() {
             span,
         ));
     }
+}
+
+/// The database as a user may see it who gets this many connections and no more.
+fn limited(connections: u32) -> String {
+    use diesel::{Connection as _, PgConnection, connection::SimpleConnection as _};
+    let url = postgres::fresh_database();
+    let name = url.rsplit('/').next().unwrap();
+    let limit = format!(
+        "CREATE ROLE few_{name} LOGIN CONNECTION LIMIT {connections};
+         ALTER DATABASE {name} OWNER TO few_{name}; ALTER SCHEMA public OWNER TO few_{name}"
+    );
+    PgConnection::establish(&url).unwrap().batch_execute(&limit).unwrap();
+    url.replace("//postgres@", &format!("//few_{name}@"))
+}
+
+/// Reads and writes, more of them at once than there are connections.
+async fn works(store: &Store) {
+    let write =
+        |_| store.write(|conn| accounts::insert(conn, &account_named(AccountId::new(), "a")));
+    let read = |_| store.read(|conn| accounts::get(conn, AccountId::new()));
+    let (written, read) = tokio::join!(
+        futures_util::future::try_join_all((0..30).map(write)),
+        futures_util::future::try_join_all((0..30).map(read)),
+    );
+    written.unwrap();
+    read.unwrap();
+}
+
+#[test]
+fn a_server_that_gives_few_connections_is_used_with_those() {
+    crate::world::block_on(async {
+        for given in [2, 5] {
+            let store = Store::open(&limited(given)).unwrap();
+            works(&store).await;
+        }
+        let store = Store::open_with(&postgres::fresh_database(), Some(2)).unwrap();
+        works(&store).await;
+        let refused = Store::open(&limited(1)).map(drop).unwrap_err().to_string();
+        assert!(refused.contains("gives 1 connections"), "{refused}");
+    });
 }

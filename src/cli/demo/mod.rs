@@ -126,6 +126,7 @@ fn settings(args: &DemoArgs, directory: &Path, token: &SecretString) -> ServeArg
         trusted_proxies: Default::default(),
         relay_networks: Default::default(),
         drain_seconds: 1,
+        database_connections: 16,
         retention_days: None,
         attempts_per_minute: 100,
         unrecognised_per_minute: 300,
