@@ -119,7 +119,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         speaker: Speaker::new(),
         attempts: Attempts::new(settings.attempts_per_minute),
         proxies: settings.trusted_proxies.clone(),
-        public_authority: settings.public_authority(),
+        public_address: settings.public_address(),
         knocks: Knocks::new(settings.unrecognised_per_minute, clock),
         room: Arc::default(),
         transcript_bytes: usize::try_from(settings.transcript_bytes).unwrap_or(usize::MAX),

@@ -73,8 +73,8 @@ pub struct ServeArgs {
     #[arg(long = "trusted-proxies", env = "UPVOOT_TRUSTED_PROXIES", default_value = "", value_name = "LIST", value_parser = networks)]
     pub trusted_proxies: Proxies,
 
-    /// Networks of one's own in which accounts may have their bots: addresses or networks, separated
-    /// by commas. Elsewhere a bot needs a public address.
+    /// Private networks that accounts' bots may be in: addresses or networks, separated by commas.
+    /// Elsewhere a bot needs a public address.
     #[arg(long = "relay-networks", env = "UPVOOT_RELAY_NETWORKS", default_value = "", value_name = "LIST", value_parser = networks)]
     pub relay_networks: Networks,
 
@@ -91,7 +91,7 @@ pub struct ServeArgs {
     #[arg(long = "retention-days", env = "UPVOOT_RETENTION_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub retention_days: Option<u32>,
 
-    /// Answers of 401 or 403 that one address gets within a minute; then it is 429.
+    /// Max 401/403 answers per client address and minute; then 429.
     #[arg(long = "attempts-per-minute", env = "UPVOOT_ATTEMPTS_PER_MINUTE", default_value = "100", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub attempts_per_minute: u32,
 
@@ -197,10 +197,11 @@ impl ServeArgs {
         self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{host}"))
     }
 
-    /// The host of `UPVOOT_PUBLIC_URL`, with a port if it names one; `None` where it is not set.
-    pub fn public_authority(&self) -> Option<String> {
+    /// `UPVOOT_PUBLIC_URL` without its scheme: the host, with a port and a path if it names them;
+    /// `None` where it is not set.
+    pub fn public_address(&self) -> Option<String> {
         let (_, rest) = self.public_url.as_ref()?.split_once("://")?;
-        rest.split('/').next().map(str::to_owned)
+        Some(rest.to_owned())
     }
 }
 

@@ -11,7 +11,8 @@
 //! same key, so accepting several gives nothing away.
 //!
 //! - Twilio, `X-Twilio-Signature`: base64 of HMAC-SHA1 over the full URL; an upgrade has no
-//!   parameters. Twilio's own frameworks for Python check `wss://`, and a report against its ASP.NET
+//!   parameters. Where `X-Twilio-Webhooks-Signature-Settings` names an algorithm, it is that one:
+//!   accounts with a shared key for webhooks sign with HMAC-SHA256, and the secret is that key. Twilio's own frameworks for Python check `wss://`, and a report against its ASP.NET
 //!   helper says that `https://` does not match; the general page on webhooks knows `https://` only.
 //!   Both are accepted, each with the port as the request had it, without one and with 443 (the
 //!   official validators try with and without, since signing is "inconsistent" there), and with or
@@ -39,16 +40,56 @@ const MOST_SIGNATURES: usize = 8;
 pub struct SignedUrl<'a> {
     /// Host, with a port if the provider dials one: as in `UPVOOT_PUBLIC_URL` or the `Host` header.
     pub authority: &'a str,
+    /// The path of `UPVOOT_PUBLIC_URL`, which a proxy in front takes off again; often empty.
+    pub prefix: &'a str,
     /// The raw path; it holds the key.
     pub path: &'a str,
     /// The raw query string, without its question mark.
     pub query: Option<&'a str>,
 }
 
-/// Whether Twilio, knowing this secret, has signed this URL.
-pub fn twilio(secret: &SecretString, url: SignedUrl<'_>, signature: &[u8]) -> bool {
+/// How Twilio made a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TwilioAlgorithm {
+    /// HMAC-SHA1 with the account's auth token.
+    Sha1,
+    /// HMAC-SHA256 with a shared key for webhooks.
+    Sha256,
+}
+
+impl TwilioAlgorithm {
+    /// What `X-Twilio-Webhooks-Signature-Settings` says, such as `key=...,algorithm=HMAC_SHA256`;
+    /// SHA-1 where it says nothing, and nothing where it names another.
+    pub fn from_settings(settings: &[u8]) -> Option<Self> {
+        let mut pairs = settings.split(|b| *b == b',').map(<[u8]>::trim_ascii);
+        match pairs.find_map(|pair| pair.strip_prefix(b"algorithm=")) {
+            None => Some(Self::Sha1),
+            Some(name) if name.eq_ignore_ascii_case(b"HMAC_SHA1") => Some(Self::Sha1),
+            Some(name) if name.eq_ignore_ascii_case(b"HMAC_SHA256") => Some(Self::Sha256),
+            Some(_) => None,
+        }
+    }
+}
+
+/// Whether Twilio, knowing this secret, has signed this URL in this way.
+pub fn twilio(
+    secret: &SecretString,
+    url: SignedUrl<'_>,
+    signature: &[u8],
+    algorithm: TwilioAlgorithm,
+) -> bool {
+    match algorithm {
+        TwilioAlgorithm::Sha1 => twilio_with::<Hmac<Sha1>>(secret, url, signature),
+        TwilioAlgorithm::Sha256 => twilio_with::<Hmac<Sha256>>(secret, url, signature),
+    }
+}
+
+fn twilio_with<M>(secret: &SecretString, url: SignedUrl<'_>, signature: &[u8]) -> bool
+where
+    M: Mac + KeyInit + Clone,
+{
     let Some(signature) = decoded(signature) else { return false };
-    let Some(keyed) = keyed::<Hmac<Sha1>>(secret) else { return false };
+    let Some(keyed) = keyed::<M>(secret) else { return false };
     let query = url.query.map(|query| ["?", query]);
     let query = query.as_ref().map_or(&[][..], |query| &query[..]);
     url.spellings(&["wss://", "https://"], &["", "/"]).any(|spelling| {
@@ -77,13 +118,20 @@ impl<'a> SignedUrl<'a> {
         self,
         schemes: &'static [&'static str],
         endings: &'static [&'static str],
-    ) -> impl Iterator<Item = [&'a str; 5]> {
+    ) -> impl Iterator<Item = [&'a str; 6]> {
         let (host, port) = split_port(self.authority);
         let ports = [port, "", ":443"];
-        let known = if port.is_empty() || port == ":443" { 1 } else { 0 };
+        let known = usize::from(port.is_empty() || port == ":443");
+        let prefixes = [self.prefix, ""].into_iter().skip(usize::from(self.prefix.is_empty()));
         schemes.iter().flat_map(move |scheme| {
-            ports.into_iter().skip(known).flat_map(move |port| {
-                endings.iter().map(move |ending| [*scheme, host, port, self.path, *ending])
+            prefixes.clone().flat_map(move |prefix| {
+                ports.into_iter().skip(known).flat_map(move |port| {
+                    let before = [*scheme, host, port, prefix];
+                    endings.iter().map(move |ending| {
+                        let [scheme, host, port, prefix] = before;
+                        [scheme, host, port, prefix, self.path, *ending]
+                    })
+                })
             })
         })
     }
@@ -145,12 +193,22 @@ mod tests {
 
     fn twilio_says(authority: &str, path: &str, query: Option<&str>, signature: &str) -> bool {
         let secret = SecretString::from("made-up-twilio-token");
-        twilio(&secret, SignedUrl { authority, path, query }, signature.as_bytes())
+        twilio(
+            &secret,
+            SignedUrl { authority, prefix: "", path, query },
+            signature.as_bytes(),
+            TwilioAlgorithm::Sha1,
+        )
     }
 
     fn plivo_says(authority: &str, path: &str, query: Option<&str>, signatures: &str) -> bool {
         let secret = SecretString::from("made-up-plivo-token");
-        plivo(&secret, SignedUrl { authority, path, query }, NONCE, signatures.as_bytes())
+        plivo(
+            &secret,
+            SignedUrl { authority, prefix: "", path, query },
+            NONCE,
+            signatures.as_bytes(),
+        )
     }
 
     /// Each computed with PyPI's `twilio` 9.13, over the spelling that stands beside it.
@@ -192,18 +250,23 @@ mod tests {
         ] {
             assert!(!twilio_says(authority, path, query, signature), "{authority} {signature}");
         }
-        let url = SignedUrl { authority: HOST, path: &path, query: None };
-        assert!(!twilio(&SecretString::from("another token"), url, good.as_bytes()));
+        let url = SignedUrl { authority: HOST, prefix: "", path: &path, query: None };
+        assert!(!twilio(
+            &SecretString::from("another token"),
+            url,
+            good.as_bytes(),
+            TwilioAlgorithm::Sha1
+        ));
     }
 
     #[test]
     fn an_empty_secret_accepts_not_even_what_was_signed_with_it() {
         let path = path();
-        let url = SignedUrl { authority: HOST, path: &path, query: None };
+        let url = SignedUrl { authority: HOST, prefix: "", path: &path, query: None };
         let mac = Hmac::<Sha1>::new_from_slice(b"").unwrap();
         let mac = mac.chain_update(format!("wss://{HOST}{path}")).finalize().into_bytes();
         let empty = SecretString::from("");
-        assert!(!twilio(&empty, url, BASE64.encode(mac).as_bytes()));
+        assert!(!twilio(&empty, url, BASE64.encode(mac).as_bytes(), TwilioAlgorithm::Sha1));
         assert!(!plivo(&empty, url, NONCE, BY_PLIVO[0].1.as_bytes()));
     }
 
@@ -216,6 +279,50 @@ mod tests {
         // The port is one that only we know of: the proxy in front of us has another.
         assert!(twilio_says("voice.example.com:8080", &path(), None, BY_TWILIO[0].2));
         assert!(twilio_says("voice.example.com:443", &path(), None, BY_TWILIO[0].2));
+    }
+
+    #[test]
+    fn the_algorithm_is_what_the_settings_name() {
+        for (settings, algorithm) in [
+            ("", Some(TwilioAlgorithm::Sha1)),
+            ("key=webhooks_sharedkey_1", Some(TwilioAlgorithm::Sha1)),
+            ("key=k,algorithm=HMAC_SHA256", Some(TwilioAlgorithm::Sha256)),
+            ("algorithm=hmac_sha1 , key=k", Some(TwilioAlgorithm::Sha1)),
+            ("key=k,algorithm=NONE", None),
+            ("key=k,algorithm=", None),
+        ] {
+            assert_eq!(
+                TwilioAlgorithm::from_settings(settings.as_bytes()),
+                algorithm,
+                "{settings}"
+            );
+        }
+        let path = path();
+        let url = SignedUrl { authority: HOST, prefix: "", path: &path, query: None };
+        let secret = SecretString::from("a shared key");
+        let mac = Hmac::<Sha256>::new_from_slice(b"a shared key").unwrap();
+        let mac = mac.chain_update(format!("wss://{HOST}{path}")).finalize().into_bytes();
+        let signature = BASE64.encode(mac);
+        assert!(twilio(&secret, url, signature.as_bytes(), TwilioAlgorithm::Sha256));
+        assert!(!twilio(&secret, url, signature.as_bytes(), TwilioAlgorithm::Sha1));
+    }
+
+    #[test]
+    fn the_path_of_the_public_url_may_stand_before_ours() {
+        let path = path();
+        let secret = SecretString::from("token");
+        let signed = |url: String| {
+            let mac = Hmac::<Sha1>::new_from_slice(b"token").unwrap();
+            BASE64.encode(mac.chain_update(url).finalize().into_bytes())
+        };
+        let said = |prefix, signature: &str| {
+            let url = SignedUrl { authority: HOST, prefix, path: &path, query: None };
+            twilio(&secret, url, signature.as_bytes(), TwilioAlgorithm::Sha1)
+        };
+        let (with, without) =
+            (signed(format!("wss://{HOST}/up{path}")), signed(format!("wss://{HOST}{path}")));
+        assert!(said("/up", &with) && said("/up", &without) && said("", &without));
+        assert!(!said("", &with) && !said("/down", &with));
     }
 
     #[test]
@@ -236,7 +343,7 @@ mod tests {
             assert!(!plivo_says(HOST, path, query, &signatures), "{signatures}");
         }
         let secret = SecretString::from("made-up-plivo-token");
-        let url = SignedUrl { authority: HOST, path: &path, query: None };
+        let url = SignedUrl { authority: HOST, prefix: "", path: &path, query: None };
         assert!(!plivo(&secret, url, b"another nonce", good.as_bytes()));
         assert!(!plivo(&SecretString::from("another token"), url, NONCE, good.as_bytes()));
     }
@@ -264,8 +371,9 @@ mod tests {
             query in any::<Option<String>>(), noise in any::<Vec<u8>>(),
         ) {
             let secret = SecretString::from("made-up");
-            let url = SignedUrl { authority: &authority, path: &path, query: query.as_deref() };
-            prop_assert!(!twilio(&secret, url, &noise));
+            let url = SignedUrl { authority: &authority, prefix: "", path: &path, query: query.as_deref() };
+            prop_assert!(!twilio(&secret, url, &noise, TwilioAlgorithm::Sha1));
+            prop_assert!(!twilio(&secret, url, &noise, TwilioAlgorithm::Sha256));
             prop_assert!(!plivo(&secret, url, &noise, &noise));
         }
     }

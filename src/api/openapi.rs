@@ -157,7 +157,7 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
             "`too_many_calls`: the agent or the account has as many as it may have.",
         ),
         (path.ends_with("/password"), "429", "`too_many_attempts`: try again in a minute."),
-        (is_api, "500", "`internal`: our fault."),
+        (is_api, "500", "`internal`: a fault of the server."),
         (path != "/healthz", "503", "`unavailable` or `draining`: try again later."),
     ] {
         if applies {

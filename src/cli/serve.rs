@@ -28,11 +28,11 @@ pub async fn run(settings: ServeArgs) -> ExitCode {
     let url = running.public_url();
     tracing::info!(address = %running.address(), url, "ready for calls");
     if without_token {
-        tracing::info!("UPVOOT_ADMIN_TOKEN is not set: /api takes sessions only");
+        tracing::info!("UPVOOT_ADMIN_TOKEN is not set: bearer access to /api is disabled");
     }
     if let Some(link) = running.setup_url() {
         // On standard output and not in the log, which others may read. Nobody may be looking.
-        let _ = paint::print(format!("Set up the dashboard, within an hour and once: {link}"));
+        let _ = paint::print(format!("Set up the dashboard (valid for one hour, once): {link}"));
     }
     stop_signal().await;
     tracing::info!("draining: no new calls");

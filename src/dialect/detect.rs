@@ -47,6 +47,8 @@ pub enum Verdict {
     Recognised(Box<Recognised>),
     /// It speaks nothing we know: close with 1008.
     Hostile,
+    /// It speaks a protocol that is not served; holds what that is called: close with 1008.
+    Foreign(&'static str),
     /// It speaks another dialect than its agent is pinned to.
     Mismatch {
         /// What the agent is pinned to.
@@ -66,6 +68,7 @@ impl fmt::Debug for Verdict {
                 write!(f, "Recognised({})", recognised.dialect.name().as_str())
             }
             Self::Hostile => f.write_str("Hostile"),
+            Self::Foreign(name) => write!(f, "Foreign({name})"),
             Self::Mismatch { expected, found } => {
                 write!(f, "Mismatch({}, not {})", found.as_str(), expected.as_str())
             }
@@ -145,7 +148,11 @@ impl Detector {
                 self.telephony(now);
                 bear(&mut self.early_texts, EARLY_TEXTS)
             }
-            Opening::Unknown => bear(&mut self.unknown_texts, UNKNOWN_TEXTS),
+            Opening::Foreign(name) => Verdict::Foreign(name),
+            Opening::Unknown => {
+                self.not_silent(now);
+                bear(&mut self.unknown_texts, UNKNOWN_TEXTS)
+            }
             Opening::Nonsense => Verdict::Hostile,
         }
     }
@@ -156,6 +163,16 @@ impl Detector {
             self.deadline = now + TELEPHONY_PATIENCE;
             self.silent_is_native = false;
             self.sound_is_native = false;
+        }
+    }
+
+    /// The peer said something that is not ours: it does not just listen, so it is not native for want
+    /// of a better word. Sound may still show that it is.
+    fn not_silent(&mut self, now: Time) {
+        let pinned_native = self.pinned == Some(Name::Native);
+        if self.silent_is_native && !pinned_native {
+            self.deadline = now + TELEPHONY_PATIENCE;
+            self.silent_is_native = false;
         }
     }
 
@@ -374,6 +391,33 @@ mod tests {
             assert_eq!(said(&mut detector, First::Text(text)), "Undecided", "{text}");
         }
         assert_eq!(said(&mut detector, First::Text("{}")), "Hostile");
+    }
+
+    #[test]
+    fn json_that_is_not_ours_is_not_a_native_peer_that_listens() {
+        for text in [
+            r#"{"type":"start"}"#,
+            r#"{"event":7}"#,
+            r#"{"event":"hello"}"#,
+            r#"{"callSid":"a","sampleRate":"high"}"#,
+        ] {
+            let mut detector = unhinted();
+            assert_eq!(said(&mut detector, First::Text(text)), "Undecided", "{text}");
+            assert_eq!(detector.deadline(), START + TELEPHONY_PATIENCE, "{text}");
+            assert_eq!(at_deadline(&mut detector), "Hostile", "{text}");
+        }
+        let mut with_sound = unhinted();
+        said(&mut with_sound, First::Text(r#"{"user":1}"#));
+        assert_eq!(said(&mut with_sound, First::Binary), "Native", "sound speaks for itself");
+        let mut pinned = detector(None, Some(Name::Native));
+        said(&mut pinned, First::Text(r#"{"user":1}"#));
+        assert_eq!(at_deadline(&mut pinned), "Native", "its owner says so");
+    }
+
+    #[test]
+    fn a_protocol_that_is_not_served_is_named_at_once() {
+        let genesys = r#"{"type":"open","version":"2","seq":1,"parameters":{}}"#;
+        assert_eq!(judge(First::Text(genesys)), "Foreign(Genesys AudioHook)");
     }
 
     #[test]

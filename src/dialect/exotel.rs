@@ -27,7 +27,8 @@ pub(super) fn begin(head: &str, _: &Hints) -> Option<Recognised> {
         Some(id) => ("stream_sid", "sequence_number", id),
         None => ("streamSid", "sequenceNumber", start.stream_id("streamSid")?),
     };
-    let (format, unserved) = start.format(Encoding::Pcm16);
+    // Real calls say `base64`, which is how the linear sound travels.
+    let (format, unserved) = start.linear_format();
     let flavour = Flavour {
         name: Name::Exotel,
         id_key: Some(id_key),

@@ -57,14 +57,14 @@ pub(super) enum Numbering {
 }
 
 impl Flavour {
-    /// The common ground: like Twilio, and at most 180 ms ahead.
+    /// The common ground: like Twilio, in whole frames of 20 ms, and at most 180 ms ahead.
     pub fn like_twilio(name: Name, format: Format) -> Self {
         Self {
             name,
             id_key: Some("streamSid"),
             numbering: Numbering::None,
-            step: format.sample_bytes(),
-            least: 1,
+            step: format.frame_bytes(),
+            least: format.frame_bytes(),
             ahead: Duration::from_millis(180),
             dtmf: false,
         }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Name,
-    hints::Hints,
+    hints::{Hints, Subprotocol},
     native,
     start::{Start, encoding_named},
 };
@@ -25,6 +25,8 @@ pub(super) enum Opening {
     Connected(Option<String>),
     /// Telephony, to be sure, but not a beginning.
     Early,
+    /// The beginning of a protocol that is not served; holds what it is called.
+    Foreign(&'static str),
     /// JSON that means nothing to us.
     Unknown,
     /// Not even that.
@@ -58,6 +60,13 @@ pub(super) fn of(text: &str, hints: &Hints, version: Option<&str>) -> Opening {
         return certain(Name::Asterisk);
     }
     let Some(object) = native::object(text) else { return Opening::Nonsense };
+    if hints.subprotocol == Some(Subprotocol::Jambonz) && tells_call_and_rate(&object) {
+        // The customer's own words stand beside these two, and may have any name.
+        return certain(Name::Jambonz);
+    }
+    if let Some(foreign) = foreign(&object) {
+        return Opening::Foreign(foreign);
+    }
     match object.get("event").and_then(Value::as_str) {
         Some("MEDIA_START") => certain(Name::Asterisk),
         Some("websocket:connected") => certain(Name::Vonage),
@@ -117,14 +126,37 @@ fn version_of(object: &Map<String, Value>) -> Option<String> {
 
 /// A flat object that tells a call and a rate, with no word for what kind of message it is.
 fn is_jambonz(object: &Map<String, Value>) -> bool {
+    !object.contains_key("event") && !object.contains_key("type") && tells_call_and_rate(object)
+}
+
+/// A call's id and a rate that is a number, as jambonz writes them.
+fn tells_call_and_rate(object: &Map<String, Value>) -> bool {
     let number = |value: &Value| match value {
         Value::String(text) => text.parse::<u32>().is_ok(),
         other => other.is_number(),
     };
-    !object.contains_key("event")
-        && !object.contains_key("type")
-        && object.get("callSid").is_some_and(Value::is_string)
+    object.get("callSid").is_some_and(Value::is_string)
         && object.get("sampleRate").is_some_and(number)
+}
+
+/// What a protocol that is not served is called, from its first frame. Each of these waits for an answer
+/// or streams its sound in JSON, so that it could never become a call.
+fn foreign(object: &Map<String, Value>) -> Option<&'static str> {
+    let has = |keys: &[&str]| keys.iter().all(|key| object.contains_key(*key));
+    let word = |key: &str| object.get(key).and_then(Value::as_str);
+    match (word("type"), word("event")) {
+        (Some("open"), None) if has(&["version", "seq", "parameters"]) => Some("Genesys AudioHook"),
+        (Some("setup"), None) if has(&["sessionId", "callSid"]) => Some("Twilio ConversationRelay"),
+        (Some(kind), None) if kind.starts_with("session.initiate") => Some("AudioCodes Bot API"),
+        (Some("start"), None) if has(&["call_id", "stream_id"]) => Some("FreJun Teler"),
+        (_, Some("start")) if has(&["ucid"]) => Some("Ozonetel"),
+        (_, Some("incoming_call")) => Some("a call that waits to be answered by JSON"),
+        (None, None) if word("eventType") == Some("start") && has(&["metadata"]) => {
+            Some("Bandwidth media streaming")
+        }
+        (None, None) if has(&["callid", "callflow"]) => Some("Yeastar audio streaming"),
+        _ => None,
+    }
 }
 
 /// Whether an id is a UUID as people write it, with its hyphens.
@@ -190,6 +222,43 @@ mod tests {
             ("[]", Opening::Nonsense),
         ] {
             assert_eq!(opening(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_protocol_that_is_not_served_is_known_by_its_name() {
+        for (text, name) in [
+            (
+                r#"{"version":"2","type":"open","seq":1,"serverseq":0,"id":"x","position":"PT0S","parameters":{}}"#,
+                "Genesys AudioHook",
+            ),
+            (
+                r#"{"type":"setup","sessionId":"VX1","callSid":"CA1","from":"+1"}"#,
+                "Twilio ConversationRelay",
+            ),
+            (
+                r#"{"type":"session.initiate","conversationId":"x","expectAudioMessages":true}"#,
+                "AudioCodes Bot API",
+            ),
+            (r#"{"eventType":"start","metadata":{"callId":"c"}}"#, "Bandwidth media streaming"),
+            (r#"{"event":"start","type":"text","ucid":"1","did":"2"}"#, "Ozonetel"),
+            (r#"{"type":"start","call_id":"c","stream_id":"s","data":{}}"#, "FreJun Teler"),
+            (
+                r#"{"event":"incoming_call","callerId":"1","sessionId":"s"}"#,
+                "a call that waits to be answered by JSON",
+            ),
+            (r#"{"callid":"1","callflow":"x","audio":""}"#, "Yeastar audio streaming"),
+        ] {
+            assert_eq!(opening(text), Opening::Foreign(name), "{text}");
+        }
+    }
+
+    #[test]
+    fn metadata_of_jambonz_may_have_any_name_under_its_subprotocol() {
+        let hints = Hints { subprotocol: Some(Subprotocol::Jambonz), ..Hints::default() };
+        for word in [r#""type":"sales""#, r#""event":"start""#, r#""type":"setup","sessionId":1"#] {
+            let text = format!(r#"{{"callSid":"a","sampleRate":8000,{word}}}"#);
+            assert_eq!(of(&text, &hints, None), certain(Name::Jambonz), "{word}");
         }
     }
 

@@ -37,7 +37,9 @@ const TO: [&str; 4] = ["to", "to_number", "called", "did"];
 pub(super) fn begin(head: &str, _: &Hints) -> Option<Recognised> {
     let start = Start::read(head)?;
     let (format, unserved) = start.format(Encoding::Mulaw);
-    let dialect = Plivo::new(Name::Plivo, &start, format, ByteOrder::Little)?;
+    // A stream of Vobiz without a header that names it looks like this, and may be big-endian.
+    let order = order_of(format);
+    let dialect = Plivo::new(Name::Plivo, &start, format, order)?;
     Some(Recognised { dialect: Box::new(dialect), caller: caller(&start), unserved })
 }
 
@@ -50,7 +52,7 @@ pub(super) fn caller(start: &Start) -> Caller {
     match start.beside("extra_headers").or_else(|| start.beside("extraHeaders")) {
         Some(Value::String(text)) => read_headers(text, &mut caller),
         Some(Value::Object(headers)) => {
-            headers.iter().for_each(|(name, value)| caller.json_param(name, value));
+            headers.iter().for_each(|(name, value)| attach_json(&mut caller, name, value));
         }
         _ => {}
     }
@@ -59,14 +61,41 @@ pub(super) fn caller(start: &Start) -> Caller {
     caller
 }
 
-/// Headers as one text, in any of the forms that Plivo is known to write: JSON, `k=v;k=v`, `k=v,k=v`.
+/// The byte order of a stream that does not tell it: heard, where there is one.
+pub(super) fn order_of(format: Format) -> ByteOrder {
+    match format.encoding() {
+        Encoding::Pcm16 => ByteOrder::unknown(format.rate()),
+        Encoding::Mulaw | Encoding::Alaw => ByteOrder::Little,
+    }
+}
+
+/// Headers as one text, in any of the forms that Plivo is known to write: JSON, `{k: v, k: v}`,
+/// `k=v;k=v`, `k=v,k=v`.
 fn read_headers(text: &str, caller: &mut Caller) {
     if let Ok(headers) = serde_json::from_str::<Map<String, Value>>(text) {
-        return headers.iter().for_each(|(name, value)| caller.json_param(name, value));
+        return headers.iter().for_each(|(name, value)| attach_json(caller, name, value));
     }
-    let separator = if text.contains(';') { ';' } else { ',' };
-    for (name, value) in text.split(separator).filter_map(|header| header.split_once('=')) {
-        caller.param(name.trim(), value.trim());
+    let braced = text.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+    let (pairs, between, within) = match braced {
+        Some(pairs) => (pairs, ", ", ": "),
+        None if text.contains(';') => (text, ";", "="),
+        None => (text, ",", "="),
+    };
+    for (name, value) in pairs.split(between).filter_map(|pair| pair.split_once(within)) {
+        caller.param(own_name(name.trim()), value.trim());
+    }
+}
+
+fn attach_json(caller: &mut Caller, name: &str, value: &Value) {
+    caller.json_param(own_name(name), value);
+}
+
+/// A header's name as the customer wrote it: Plivo puts its own letters before some.
+fn own_name(name: &str) -> &str {
+    const PREFIX: &str = "X-PH-";
+    match name.split_at_checked(PREFIX.len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) && !rest.is_empty() => rest,
+        _ => name,
     }
 }
 
@@ -384,6 +413,9 @@ mod tests {
         for headers in [
             json!("from=1;to=2;vip=yes"),
             json!(" from = 1, to=2,vip=yes,"),
+            json!("{X-PH-from: 1, X-PH-to: 2, X-PH-vip: yes}"),
+            json!("x-ph-from=1;X-PH-to=2;vip=yes"),
+            json!({"X-PH-from": 1, "X-PH-to": "2", "X-PH-vip": "yes"}),
             json!(r#"{"from":"1","to":2,"vip":"yes","cart":{}}"#),
             json!({"from": 1, "to": "2", "vip": "yes", "cart": null}),
         ] {

@@ -92,17 +92,28 @@ impl Start {
     /// How the audio is written: `usual` and 8 kHz where it is not said. What is not served comes with
     /// the sentence that tells why, and the usual format in its place.
     pub fn format(&self, usual: Encoding) -> (Format, Option<&'static str>) {
-        match self.served(usual) {
-            Ok(format) => (format, None),
-            Err(sentence) => (Format::new(usual, 8_000).unwrap_or(Format::PCMU), Some(sentence)),
+        or_usual(self.served(usual), usual)
+    }
+
+    /// As [`Self::format`], of a provider whose `encoding` may say how the audio travels and not how it
+    /// is written: what is neither one of our encodings nor another codec's name is linear.
+    pub fn linear_format(&self) -> (Format, Option<&'static str>) {
+        match self.media(&["encoding"]) {
+            Some(name) if encoding_named(&name).is_none() && !is_foreign_codec(&name) => {
+                or_usual(self.served_as(Encoding::Pcm16), Encoding::Pcm16)
+            }
+            _ => self.format(Encoding::Pcm16),
         }
     }
 
     fn served(&self, usual: Encoding) -> Result<Format, &'static str> {
-        let encoding = match self.media(&["encoding"]) {
+        self.served_as(match self.media(&["encoding"]) {
             Some(name) => encoding_named(&name).ok_or(UNSERVED_CODEC)?,
             None => usual,
-        };
+        })
+    }
+
+    fn served_as(&self, encoding: Encoding) -> Result<Format, &'static str> {
         if self.media(&["channels"]).is_some_and(|channels| channels.trim() != "1") {
             return Err(UNSERVED_CHANNELS);
         }
@@ -149,6 +160,26 @@ pub(super) fn text_of(value: Option<&Value>) -> Option<Cow<'_, str>> {
         Value::Bool(truth) => Some(truth.to_string().into()),
         _ => None,
     }
+}
+
+fn or_usual(
+    served: Result<Format, &'static str>,
+    usual: Encoding,
+) -> (Format, Option<&'static str>) {
+    match served {
+        Ok(format) => (format, None),
+        Err(sentence) => (Format::new(usual, 8_000).unwrap_or(Format::PCMU), Some(sentence)),
+    }
+}
+
+/// Whether this names a codec that is not one of ours.
+fn is_foreign_codec(name: &str) -> bool {
+    const FOREIGN: [&str; 12] = [
+        "opus", "g722", "g.722", "g723", "g726", "g729", "gsm", "amr", "evs", "speex", "silk",
+        "mp3",
+    ];
+    let name = name.to_ascii_lowercase();
+    FOREIGN.iter().any(|codec| name.contains(codec))
 }
 
 /// The encoding that a provider calls by this name, if it is one of ours.
@@ -207,6 +238,31 @@ mod tests {
             (json!({"mediaFormat": {"channels": 2}}), Err(UNSERVED_CHANNELS)),
         ] {
             assert_eq!(start(body.clone()).served(Encoding::Mulaw), format, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_encoding_that_names_no_codec_is_linear_where_a_provider_writes_so() {
+        let linear = |rate| Format::pcm(rate).unwrap();
+        for (format, expected) in [
+            (
+                json!({"encoding": "base64", "sample_rate": "8000", "bit_rate": "128kbps"}),
+                Ok(linear(8_000)),
+            ),
+            (json!({"encoding": "base64", "sample_rate": 16000}), Ok(linear(16_000))),
+            (json!({"encoding": "base64"}), Ok(linear(8_000))),
+            (json!({"encoding": "slin"}), Ok(linear(8_000))),
+            (json!({}), Ok(linear(8_000))),
+            (json!({"encoding": "audio/x-mulaw"}), Ok(Format::PCMU)),
+            (json!({"encoding": "OPUS", "sample_rate": 48000}), Err(UNSERVED_CODEC)),
+            (json!({"encoding": "audio/G722"}), Err(UNSERVED_CODEC)),
+            (json!({"encoding": "base64", "sample_rate": 22050}), Err(UNSERVED_RATE)),
+        ] {
+            let found = start(json!({"media_format": format.clone()})).linear_format();
+            match expected {
+                Ok(expected) => assert_eq!(found, (expected, None), "{format}"),
+                Err(sentence) => assert_eq!(found.1, Some(sentence), "{format}"),
+            }
         }
     }
 

@@ -36,8 +36,8 @@ pub(super) fn begin(head: &str, _: &Hints) -> Option<Recognised> {
     };
     let flavour = Flavour {
         id_key: None,
-        // A message holds 20 ms at least.
-        least: spoken.frame_bytes(),
+        // A message holds 20 ms at least, and any length above.
+        step: spoken.sample_bytes(),
         ..Flavour::like_twilio(Name::Telnyx, spoken)
     };
     let dialect = Telnyx {
@@ -50,11 +50,14 @@ pub(super) fn begin(head: &str, _: &Hints) -> Option<Recognised> {
 }
 
 /// How the stream wants to be spoken to: as the custom parameters `codec` and `sample_rate` say, else
-/// as it is heard. Only linear audio has a choice of rates.
+/// linear where linear audio is heard, else in mu-law. That is what `stream_bidirectional_codec` is
+/// unless the customer sets it: a European leg is heard in A-law, and A-law said to it is noise. Only
+/// linear audio has a choice of rates.
 fn spoken(start: &Start, heard: Format) -> Result<Format, &'static str> {
     let encoding = match start.custom_text(&["codec"]) {
         Some(name) => encoding_named(&name).ok_or(UNSERVED_CODEC)?,
-        None => heard.encoding(),
+        None if heard.encoding() == Encoding::Pcm16 => Encoding::Pcm16,
+        None => Encoding::Mulaw,
     };
     if encoding != Encoding::Pcm16 {
         return Format::new(encoding, 8_000).ok_or(UNSERVED_RATE);
@@ -156,11 +159,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_told_is_mirrored_and_what_is_told_counts() {
+    fn what_is_not_told_is_mu_law_or_linear_as_heard_and_what_is_told_counts() {
         let l16 = |rate| Format::pcm(rate).unwrap();
         for (heard, custom, expected) in [
             (Format::PCMU, json!({}), Ok(Format::PCMU)),
-            (Format::PCMA, json!({}), Ok(Format::PCMA)),
+            (Format::PCMA, json!({}), Ok(Format::PCMU)),
+            (Format::PCMA, json!({"codec": "PCMA"}), Ok(Format::PCMA)),
             (l16(16_000), json!({}), Ok(l16(16_000))),
             (Format::PCMU, json!({"codec": "PCMA"}), Ok(Format::PCMA)),
             (Format::PCMU, json!({"codec": "L16"}), Ok(l16(8_000))),

@@ -6,7 +6,6 @@
 
 use super::{
     Name, Recognised,
-    byte_order::ByteOrder,
     hints::Hints,
     plivo::{self, Plivo},
     start::Start,
@@ -18,11 +17,7 @@ use crate::audio::format::Encoding;
 pub(super) fn begin(head: &str, _: &Hints) -> Option<Recognised> {
     let start = Start::read(head)?;
     let (format, unserved) = start.format(Encoding::Pcm16);
-    let order = match format.encoding() {
-        Encoding::Pcm16 => ByteOrder::unknown(format.rate()),
-        Encoding::Mulaw | Encoding::Alaw => ByteOrder::Little,
-    };
-    let dialect = Plivo::new(Name::Vobiz, &start, format, order)?;
+    let dialect = Plivo::new(Name::Vobiz, &start, format, plivo::order_of(format))?;
     Some(Recognised { dialect: Box::new(dialect), caller: plivo::caller(&start), unserved })
 }
 

@@ -46,8 +46,8 @@ pub struct Voice {
     pub attempts: Attempts,
     /// Whose forwarded headers are believed.
     pub proxies: Proxies,
-    /// The host that providers dial, where the operator has set it.
-    pub public_authority: Option<String>,
+    /// The host that providers dial, with a path where there is one, where the operator has set it.
+    pub public_address: Option<String>,
     /// Calls that came to nothing, by key.
     pub knocks: knocks::Knocks,
     /// Memory for long messages that are not whole yet.

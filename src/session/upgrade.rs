@@ -75,7 +75,7 @@ pub async fn voice(
     if !admit {
         knock.answered();
     }
-    let proof = signed::proof(&request, voice.public_authority.as_deref());
+    let proof = signed::proof(&request, voice.public_address.as_deref());
     match decide(&voice, hash, admit, proof).await {
         Err(_) => {
             knock.answered();
@@ -193,7 +193,7 @@ pub(super) async fn in_time(
         .await
         .unwrap_or_else(|elapsed| Err(StoreError::Unavailable(elapsed.into())));
     if let Err(error) = &verdict {
-        tracing::error!(%error, "a call was refused unproved");
+        tracing::error!(%error, "call refused: key could not be checked");
     }
     verdict
 }

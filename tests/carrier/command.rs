@@ -109,7 +109,7 @@ async fn a_clip_is_said_after_the_greeting_and_its_echo_is_kept() {
     for line in ["(agent)      speaking", "(you)        pressed #", "closed       1000"] {
         assert!(said.contains(line), "{line} is not in {said}");
     }
-    assert!(said.contains("nothing to complain of"), "{said}");
+    assert!(said.contains("protocol check: no complaints"), "{said}");
 
     let events = serving.await.unwrap();
     let names: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();

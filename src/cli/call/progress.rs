@@ -122,7 +122,7 @@ impl Progress {
     /// What the provider has to say in the end.
     pub fn verdict(&self) -> Option<String> {
         self.plan.provider.then(|| match self.complaints {
-            0 => self.paint.good("the provider has nothing to complain of").to_string(),
+            0 => self.paint.good("protocol check: no complaints").to_string(),
             1 => self.paint.bad("the provider had to complain once").to_string(),
             n => self.paint.bad(format!("the provider had to complain {n} times")).to_string(),
         })
@@ -270,7 +270,7 @@ mod tests {
         }
         assert_eq!(call.verdict(), None);
         call.plan.provider = true;
-        assert_eq!(call.verdict().unwrap(), "the provider has nothing to complain of");
+        assert_eq!(call.verdict().unwrap(), "protocol check: no complaints");
         let hole = What::Complained(Complaint::Hole(Duration::from_millis(50)));
         let line = "    1.23 s  complaint    a hole of 50 ms in the sound";
         assert_eq!(call.describe(&heard(hole.clone())).unwrap(), line);

@@ -54,7 +54,7 @@ impl Conversation {
             arrived: Vec::new(),
             call_end: None,
         };
-        call.tell(format_args!("the key is proved, the line is open, {took} ms after dialling"))?;
+        call.tell(format_args!("key accepted, WebSocket open, {took} ms after dialling"))?;
         call.wait_for("the greeting", |what| *what == What::Said(Message::AudioEnd)).await?;
         call.tell(format_args!("the agent listens"))?;
         Ok(call)

@@ -76,7 +76,10 @@ pub async fn run(args: DemoArgs) -> ExitCode {
     match demonstrate(&args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            complain(format_args!("not as promised: {failure}"));
+            match failure {
+                Failure::Interrupted => complain("demo interrupted"),
+                failure => complain(format_args!("demo failed: {failure}")),
+            }
             ExitCode::FAILURE
         }
     }
@@ -158,7 +161,7 @@ fn invite(paint: Paint, base: &str, token: &SecretString, setup: Option<&str>) -
     print("\nThe server stays up until Ctrl-C.")?;
     if let Some(link) = setup {
         print(format_args!("   the dashboard, to set up   {}", paint.name(link)))?;
-        print("                             within an hour and once; then look at “Demo”")?;
+        print("                             valid for one hour, once; then open “Demo”")?;
     }
     print(format_args!(
         "   the API, to read and try   {}",

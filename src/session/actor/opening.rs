@@ -45,6 +45,9 @@ impl VoiceSession {
                 }
                 Verdict::Mismatch { expected, found } => self.mismatch(expected, found, now, ctx),
                 Verdict::Hostile => self.turn_away("unrecognised media protocol", now, ctx),
+                Verdict::Foreign(name) => {
+                    self.turn_away(&format!("this is {name}, which is not served"), now, ctx);
+                }
             }
         }
         matches!(self.phase, Phase::Talking(_))
