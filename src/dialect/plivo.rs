@@ -416,7 +416,7 @@ mod tests {
             json!("{X-PH-from: 1, X-PH-to: 2, X-PH-vip: yes}"),
             json!("x-ph-from=1;X-PH-to=2;vip=yes"),
             json!({"X-PH-from": 1, "X-PH-to": "2", "X-PH-vip": "yes"}),
-            json!(r#"{"from":"1","to":2,"vip":"yes","cart":{}}"#),
+            json!(r#"{"from":"1","to":2,"vip":"yes","cart":null}"#),
             json!({"from": 1, "to": "2", "vip": "yes", "cart": null}),
         ] {
             let start =

@@ -277,7 +277,7 @@ mod tests {
         assert_eq!(caller.to.as_deref(), Some("49"));
         assert_eq!(caller.provider_call_id.as_deref(), Some("CA1"));
         let params: Vec<_> = caller.params.into_iter().collect();
-        let kept = [("From", "+9"), ("called", "49"), ("vip", "true")];
+        let kept = [("From", "+9"), ("called", "49"), ("cart", r#"{"x":1}"#), ("vip", "true")];
         assert_eq!(params, kept.map(|(name, value)| (name.to_owned(), value.to_owned())));
         assert_eq!(start(json!({})).caller(&["callSid"]), Caller::default());
     }

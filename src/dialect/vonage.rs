@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(caller.to.as_deref(), Some("447700900456"));
         assert_eq!(caller.provider_call_id.as_deref(), Some("CON-1"));
         let names: Vec<_> = caller.params.keys().map(String::as_str).collect();
-        assert_eq!(names, ["callerID", "conversation_uuid", "to", "vip"]);
+        assert_eq!(names, ["callerID", "conversation_uuid", "more", "to", "vip"]);
         let bare = begun(r#"{"event":"websocket:connected"}"#).caller;
         assert_eq!(bare, Caller::default());
     }

@@ -166,27 +166,45 @@ pub struct Caller {
     pub provider_call_id: Option<String>,
     /// What the customer attached to the stream.
     pub params: BTreeMap<String, String>,
+    /// How many of the customer's parameters were cut or left out: worth a line in the log.
+    pub cut_params: u32,
 }
 
 impl Caller {
-    /// The most characters of anything kept.
+    /// The most characters of a number, an id or a parameter's name that are kept.
     pub const TEXT: usize = 256;
-    /// The most custom parameters kept.
-    pub const PARAMS: usize = 32;
+    /// The most characters of a parameter's value that are kept. Twilio takes 500.
+    pub const VALUE: usize = 2_048;
+    /// The most custom parameters kept. SignalWire takes 99.
+    pub const PARAMS: usize = 100;
+    /// The most bytes of all names and values together.
+    pub const PARAM_BYTES: usize = 8 * 1024;
 
     /// Keeps a custom parameter, within the bounds.
     pub fn param(&mut self, name: &str, value: &str) {
-        if self.params.len() < Self::PARAMS || self.params.contains_key(name) {
-            self.params.insert(Self::cut(name), Self::cut(value));
+        let (kept_name, kept_value) = (Self::cut(name), Self::cut_to(value, Self::VALUE));
+        let others = self.params.iter().filter(|(key, _)| **key != kept_name);
+        let (number, bytes) = others.fold((0, 0), |(number, bytes), (key, value)| {
+            (number + 1, bytes + key.len() + value.len())
+        });
+        let fits = number < Self::PARAMS
+            && bytes + kept_name.len() + kept_value.len() <= Self::PARAM_BYTES;
+        let whole =
+            name.chars().nth(Self::TEXT).is_none() && value.chars().nth(Self::VALUE).is_none();
+        if !(fits && whole) {
+            self.cut_params = self.cut_params.saturating_add(1);
+        }
+        if fits {
+            self.params.insert(kept_name, kept_value);
         }
     }
 
-    /// Keeps a custom parameter as it stands in JSON, within the bounds. What is nested is left out.
+    /// Keeps a custom parameter as it stands in JSON, within the bounds: what is nested as JSON text.
     pub(super) fn json_param(&mut self, name: &str, value: &Value) {
         match value {
             Value::String(text) => self.param(name, text),
-            Value::Number(_) | Value::Bool(_) => self.param(name, &value.to_string()),
-            Value::Null | Value::Array(_) | Value::Object(_) => {}
+            Value::Null => {}
+            other => self.param(name, &other.to_string()),
         }
     }
 
@@ -202,7 +220,11 @@ impl Caller {
 
     /// A text within the bounds, without anything shaped like a key.
     pub fn cut(text: &str) -> String {
-        redact(text).chars().take(Self::TEXT).collect()
+        Self::cut_to(text, Self::TEXT)
+    }
+
+    fn cut_to(text: &str, most: usize) -> String {
+        redact(text).chars().take(most).collect()
     }
 }
 
@@ -263,10 +285,32 @@ mod tests {
     #[test]
     fn what_a_provider_attaches_is_bounded() {
         let mut caller = Caller::default();
-        for n in 0..100 {
-            caller.param(&n.to_string(), &"é".repeat(1_000));
+        for n in 0..200 {
+            caller.param(&n.to_string(), "short");
         }
-        assert_eq!(caller.params.len(), Caller::PARAMS);
-        assert_eq!(caller.params["0"].chars().count(), Caller::TEXT);
+        assert_eq!((caller.params.len(), caller.cut_params), (Caller::PARAMS, 100));
+        let mut caller = Caller::default();
+        for n in 0..10 {
+            caller.param(&n.to_string(), &"é".repeat(3_000));
+        }
+        let bytes: usize = caller.params.iter().map(|(name, value)| name.len() + value.len()).sum();
+        assert!(bytes <= Caller::PARAM_BYTES && bytes > Caller::PARAM_BYTES / 2, "{bytes}");
+        assert_eq!(caller.params["0"].chars().count(), Caller::VALUE);
+        assert_eq!(caller.cut_params, 10, "each was cut or left out");
+    }
+
+    #[test]
+    fn what_a_provider_takes_is_kept_whole() {
+        let mut caller = Caller::default();
+        for n in 0..99 {
+            caller.param(&format!("p{n}"), "x");
+        }
+        let json = format!(r#"{{"note":"{}"}}"#, "n".repeat(487));
+        assert_eq!(json.len(), 498, "Twilio takes 500");
+        caller.param("cart", &json);
+        assert_eq!((caller.params.len(), caller.cut_params), (100, 0));
+        assert_eq!(caller.params["cart"], json);
+        caller.json_param("p0", &serde_json::json!({"user": {"id": 7}}));
+        assert_eq!(caller.params["p0"], r#"{"user":{"id":7}}"#);
     }
 }

@@ -178,8 +178,12 @@ impl VoiceSession {
 /// and said at `debug` only.
 fn log_beginning(dialect: &str, caller: &Caller) {
     tracing::info!(dialect, "call begins");
+    if caller.cut_params > 0 {
+        let parameters = caller.cut_params;
+        tracing::warn!(parameters, "custom parameters are too long or too many and were cut");
+    }
     if tracing::enabled!(tracing::Level::DEBUG) {
-        let Caller { from, to, provider_call_id, params } = caller;
+        let Caller { from, to, provider_call_id, params, .. } = caller;
         let (from, to) = (from.as_deref(), to.as_deref());
         let provider_call_id = provider_call_id.as_deref();
         let params = (!params.is_empty()).then(|| cut(&format!("{params:?}")));
