@@ -4,17 +4,11 @@
 //! It is the one place that knows every part, and it holds no rule of its own. [`Running::stop`] is
 //! the whole way down: refuse new calls, let the others finish, settle, close.
 
-use std::{
-    io,
-    net::SocketAddr,
-    os::unix::fs::MetadataExt as _,
-    path::Path,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+mod tls;
+
+use std::{future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, middleware::from_fn, rt, web};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use secrecy::ExposeSecret;
 
 use crate::{
@@ -27,12 +21,16 @@ use crate::{
     events::{self, seats::Seats},
     id::NodeId,
     ledger::Ledger,
+    listener::{
+        Listener, answer,
+        certificate::{Certificate, Unusable},
+    },
     live::Hub,
     metrics,
     problem::{self, Problem},
     registry::RegistryHandle,
     retention, routes,
-    session::{Voice, knocks::Knocks, socket::PeerSocket},
+    session::{Voice, knocks::Knocks},
     settings::{MetricsListen, ServeArgs},
     store::{Store, StoreError},
     telemetry::access::AccessLog,
@@ -40,8 +38,8 @@ use crate::{
 
 /// How long the ledger may take, after the last call, to write what it still holds.
 const LAST_SETTLEMENTS: Duration = Duration::from_secs(10);
-/// What calls may take beyond their time to drain, for their close frames and the watchdog.
-const LAST_CALLS: Duration = Duration::from_secs(4);
+/// What calls may take beyond their time to drain: the watchdog ends what is left within a second.
+const LAST_CALLS: Duration = Duration::from_secs(2);
 
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +70,12 @@ pub enum StartError {
     },
 }
 
+impl From<Unusable> for StartError {
+    fn from(Unusable { variable, cause }: Unusable) -> Self {
+        Self::Tls { variable, cause }
+    }
+}
+
 /// A server that runs.
 pub struct Running {
     address: SocketAddr,
@@ -85,6 +89,7 @@ pub struct Running {
     retention: rt::task::JoinHandle<()>,
     ledger: Ledger,
     hub: Hub,
+    certificate: Option<Arc<Certificate>>,
     servers: Vec<ServerHandle>,
 }
 
@@ -93,7 +98,8 @@ pub struct Running {
 /// # Errors
 /// When the database, an address or the certificate cannot be used; nothing is left running then.
 pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
-    let tls = tls(&settings)?;
+    let clock = NodeClock::start();
+    let certificate = tls::certificate(&settings)?;
     let url = settings.database_url.clone();
     let connections = Some(settings.database_connections);
     let store = web::block(move || Store::open_with(url.expose_secret(), connections))
@@ -101,7 +107,6 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         .unwrap_or_else(|panicked| Err(StoreError::Failed(panicked.into())))?;
     let setup = auth::offer_setup(&store).await.map_err(StartError::Setup)?;
 
-    let clock = NodeClock::start();
     let node_id = NodeId::new();
     let registry = RegistryHandle::start(clock);
     let ended = registry.clone();
@@ -139,61 +144,11 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         readiness: api::Readiness::new(store.clone(), ledger.clone()),
     });
     let proxies = settings.trusted_proxies.clone();
-    // They need the public URL, which may need the bound address; workers start after both are known.
-    let doors: Arc<OnceLock<(web::Data<Auth>, web::Data<pages::Context>)>> = Arc::default();
-    let doors_of_workers = Arc::clone(&doors);
-    let server = HttpServer::new(move || {
-        let (auth, pages) = doors_of_workers.get().expect("it is set before the server runs");
-        App::new()
-            .wrap(from_fn(problem::close_unread))
-            .wrap(routes::headers(&pages.public_url))
-            .wrap(AccessLog::new(proxies.clone(), &routes::SCOPES))
-            .app_data(auth.clone())
-            .app_data(pages.clone())
-            .app_data(voice.clone())
-            .app_data(context.clone())
-            .app_data(events.clone())
-            .configure(routes::configure)
-    })
-    .on_connect(PeerSocket::keep)
-    // Signals are ours: while draining the listener stays open to answer 503.
-    .disable_signals()
-    .shutdown_timeout(1);
-    let bind =
-        |cause| StartError::Bind { variable: "UPVOOT_LISTEN", address: settings.listen, cause };
-    let server = match tls {
-        Some(tls) => server.bind_rustls_0_23(settings.listen, tls),
-        None => server.bind(settings.listen),
-    }
-    .map_err(bind)?;
-    let address = first(&server.addrs(), settings.listen);
+    let listener = listen(&settings, certificate.as_ref(), clock)?;
+    let address = listener.address();
     let public_url = settings.public_url(address);
-    let mut doors_settings = auth::Settings::new(
-        public_url.clone(),
-        settings.admin_token.clone(),
-        settings.trusted_proxies.clone(),
-    );
-    let oidc = settings.oidc.settings(&public_url);
-    if oidc.as_ref().is_some_and(|oidc| oidc.trust_unverified_email) {
-        tracing::warn!(
-            "UPVOOT_OIDC_TRUST_UNVERIFIED_EMAIL is on: whoever can choose an e-mail address at the OpenID provider can sign in as its user"
-        );
-    }
-    let single_sign_on = oidc.map(SingleSignOn::new);
-    doors_settings.single_sign_on = single_sign_on;
-    let pages = pages::Context {
-        store: store.clone(),
-        public_url: public_url.clone(),
-        single_sign_on: doors_settings.single_sign_on.is_some(),
-    };
-    let rules = retention::Rules {
-        days: settings.retention_days,
-        session_idle: doors_settings.idle,
-        session_in_all: doors_settings.absolute,
-    };
-    let retention = retention::keep_for_ever(store.clone(), clock, rules);
-    let auth = Auth::new(store.clone(), doors_settings);
-    doors.get_or_init(|| (web::Data::new(auth), web::Data::new(pages)));
+    let (auth, pages, kept) = doors(&settings, &store, &public_url);
+    let retention = retention::keep_for_ever(store.clone(), clock, kept);
     let mut servers = Vec::new();
     let metrics_address = match settings.metrics_listen {
         MetricsListen::Off => None,
@@ -203,9 +158,26 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
             Some(address)
         }
     };
-    let server = server.run();
+    let app = move || {
+        App::new()
+            .wrap(from_fn(problem::refuse_slow))
+            .wrap(from_fn(problem::close_unread))
+            .wrap(routes::headers(&pages.public_url))
+            .wrap(AccessLog::new(proxies.clone(), &routes::SCOPES))
+            .wrap(from_fn(answer::follow))
+            .app_data(auth.clone())
+            .app_data(pages.clone())
+            .app_data(voice.clone())
+            .app_data(context.clone())
+            .app_data(events.clone())
+            .configure(routes::configure)
+    };
+    let server = listener.serve(app).map_err(|cause| cannot_listen(address, cause))?;
     servers.push(server.handle());
     rt::spawn(server);
+    if let Some(certificate) = &certificate {
+        rt::spawn(tls::warn_daily(Arc::downgrade(certificate)));
+    }
     Ok(Running {
         retention: rt::spawn(retention),
         address,
@@ -218,6 +190,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         store,
         ledger,
         hub,
+        certificate,
         servers,
     })
 }
@@ -244,19 +217,36 @@ impl Running {
         self.setup_url.as_deref()
     }
 
-    /// The database, to be closed by whoever cuts [`Running::stop`] short.
-    pub fn store(&self) -> Store {
-        self.store.clone()
+    /// Reads the certificate and its key again, where there is one: calls go on, and who connects
+    /// from now on sees the new one. Files that cannot be used change nothing; the log says why.
+    pub fn reload(&self) {
+        let Some(certificate) = &self.certificate else {
+            return tracing::info!("nothing to read again: no certificate is set");
+        };
+        tls::read_again(certificate);
     }
 
     /// Drains and stops: new calls are refused, those in progress may finish within
     /// `UPVOOT_DRAIN_SECONDS` and are then ended, all of them are settled, and the database is closed.
-    /// True if every settlement was written.
+    /// True if no call was left and every settlement was written.
     pub async fn stop(self) -> bool {
+        self.stop_hurried(future::pending()).await
+    }
+
+    /// The same, with no more patience for calls as soon as `hurry` is ready: they are ended at once,
+    /// and settled all the same.
+    pub async fn stop_hurried(self, hurry: impl Future<Output = ()>) -> bool {
         self.registry.drain(self.clock.now() + self.drain);
-        let patience = self.drain + LAST_CALLS;
-        if tokio::time::timeout(patience, self.registry.drained()).await.is_err() {
-            tracing::error!(calls = self.registry.live_calls(), "calls outlived their draining");
+        tokio::select! {
+            () = self.drained(self.drain) => {}
+            () = hurry => {
+                self.registry.drain(self.clock.now());
+                self.drained(Duration::ZERO).await;
+            }
+        }
+        let left = self.registry.live_calls();
+        if left > 0 {
+            tracing::error!(calls = left, "calls outlived their draining");
         }
         // Streams last as long as somebody listens.
         self.hub.close();
@@ -266,8 +256,61 @@ impl Running {
         let settled = self.ledger.close(LAST_SETTLEMENTS).await;
         self.retention.abort();
         self.store.close().await;
-        settled
+        settled && left == 0
     }
+
+    async fn drained(&self, patience: Duration) {
+        // Those that are left are counted by whoever waits.
+        let _ = tokio::time::timeout(patience + LAST_CALLS, self.registry.drained()).await;
+    }
+}
+
+/// Binds `UPVOOT_LISTEN`.
+fn listen(
+    settings: &ServeArgs,
+    certificate: Option<&Arc<Certificate>>,
+    clock: NodeClock,
+) -> Result<Listener, StartError> {
+    let tls = certificate.map(Certificate::config).transpose()?;
+    let proxies = settings.trusted_proxies.clone();
+    Listener::bind(settings.listen, tls, proxies, clock)
+        .map_err(|cause| cannot_listen(settings.listen, cause))
+}
+
+fn cannot_listen(address: SocketAddr, cause: io::Error) -> StartError {
+    StartError::Bind { variable: "UPVOOT_LISTEN", address, cause }
+}
+
+/// The doors of the API and of the pages, for people who reach this server at `public_url`, and how
+/// long what is kept of them and of calls stays.
+fn doors(
+    settings: &ServeArgs,
+    store: &Store,
+    public_url: &str,
+) -> (web::Data<Auth>, web::Data<pages::Context>, retention::Rules) {
+    let mut doors = auth::Settings::new(
+        public_url.to_owned(),
+        settings.admin_token.clone(),
+        settings.trusted_proxies.clone(),
+    );
+    let oidc = settings.oidc.settings(public_url);
+    if oidc.as_ref().is_some_and(|oidc| oidc.trust_unverified_email) {
+        tracing::warn!(
+            "UPVOOT_OIDC_TRUST_UNVERIFIED_EMAIL is on: whoever can choose an e-mail address at the OpenID provider can sign in as its user"
+        );
+    }
+    doors.single_sign_on = oidc.map(SingleSignOn::new);
+    let pages = pages::Context {
+        store: store.clone(),
+        public_url: public_url.to_owned(),
+        single_sign_on: doors.single_sign_on.is_some(),
+    };
+    let kept = retention::Rules {
+        days: settings.retention_days,
+        session_idle: doors.idle,
+        session_in_all: doors.absolute,
+    };
+    (web::Data::new(Auth::new(store.clone(), doors)), web::Data::new(pages), kept)
 }
 
 /// Serves `/metrics`, and nothing else, on an address of its own.
@@ -303,44 +346,4 @@ fn serve_metrics(
 
 fn first(bound: &[SocketAddr], asked: SocketAddr) -> SocketAddr {
     bound.first().copied().unwrap_or(asked)
-}
-
-/// The TLS configuration, if a certificate is set. Providers speak HTTP/1.1 to a WebSocket.
-fn tls(settings: &ServeArgs) -> Result<Option<rustls::ServerConfig>, StartError> {
-    let (Some(cert), Some(key)) = (&settings.tls_cert, &settings.tls_key) else { return Ok(None) };
-    let chain =
-        chain(cert).map_err(|cause| StartError::Tls { variable: "UPVOOT_TLS_CERT", cause })?;
-    warn_of_readers(key);
-    let key_error = |cause: String| StartError::Tls { variable: "UPVOOT_TLS_KEY", cause };
-    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| key_error(error.to_string()))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| key_error(error.to_string()))?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|error| key_error(error.to_string()))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Some(config))
-}
-
-/// A key that every user of the machine may read is used all the same: the file is not ours to change.
-/// A group may read it, as a service's key often is its group's.
-fn warn_of_readers(key: &Path) {
-    const READ_BY_ALL: u32 = 0o004;
-    if std::fs::metadata(key).is_ok_and(|file| file.mode() & READ_BY_ALL != 0) {
-        tracing::warn!(file = %key.display(), "UPVOOT_TLS_KEY: every user of this machine may read it");
-    }
-}
-
-fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let certificates: Result<Vec<_>, _> = match CertificateDer::pem_file_iter(path) {
-        Ok(found) => found.collect(),
-        Err(error) => return Err(error.to_string()),
-    };
-    match certificates {
-        Ok(chain) if chain.is_empty() => Err("no certificate in the file".to_owned()),
-        Ok(chain) => Ok(chain),
-        Err(error) => Err(error.to_string()),
-    }
 }

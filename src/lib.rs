@@ -4,7 +4,8 @@
 //!
 //! # A call
 //!
-//! [`routes`] sends `GET /voice/<key>` to [`session::upgrade`]. [`key`] parses the raw path: what is
+//! [`listener`] accepts the connection, and [`routes`] sends `GET /voice/<key>` to
+//! [`session::upgrade`]. [`key`] parses the raw path: what is
 //! not one canonical key is refused without the database. [`admission`] looks the key's hash up
 //! through [`store`] and decides in one transaction, which also holds the first seconds and opens
 //! the call's row. Only then is the socket upgraded.
@@ -63,6 +64,7 @@ pub mod budget;
 pub mod client_addr;
 pub mod clock;
 pub mod id;
+pub mod listener;
 pub mod live;
 pub mod metrics;
 pub mod networks;

@@ -31,6 +31,8 @@ struct Metrics {
     talk_seconds: Counter<f64, AtomicU64>,
     live: Gauge,
     draining: Gauge,
+    /// Without labels; there only where a certificate is.
+    certificate_ends: Family<Vec<(&'static str, &'static str)>, Gauge>,
 }
 
 static METRICS: LazyLock<(Registry, Metrics)> = LazyLock::new(|| {
@@ -42,6 +44,11 @@ static METRICS: LazyLock<(Registry, Metrics)> = LazyLock::new(|| {
     registry.register("talk_seconds", "Seconds that calls lasted", m.talk_seconds.clone());
     registry.register("calls_live", "Calls in progress on this node", m.live.clone());
     registry.register("draining", "1 while the node takes no calls", m.draining.clone());
+    registry.register(
+        "certificate_ends_timestamp_seconds",
+        "When the listener's certificate ends, in seconds since 1970",
+        m.certificate_ends.clone(),
+    );
     (registry, metrics)
 });
 
@@ -54,6 +61,11 @@ pub fn upgrade(code: &'static str) {
 pub fn ended(reason: &'static str, talk: std::time::Duration) {
     METRICS.1.ended.get_or_create(&Ended { reason }).inc();
     METRICS.1.talk_seconds.inc_by(talk.as_secs_f64());
+}
+
+/// The listener's certificate ends at this time, in seconds since 1970.
+pub fn certificate_ends(at: i64) {
+    METRICS.1.certificate_ends.get_or_create(&Vec::new()).set(at);
 }
 
 /// Everything in Prometheus' text format.

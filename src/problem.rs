@@ -4,6 +4,7 @@
 //! since refusing must cost little. Nothing here sees a path or a value, so nothing here can repeat
 //! one; only a 422 names a field. Which code is due is decided by `session` and `api`.
 
+mod slow;
 mod unread;
 
 use std::{borrow::Cow, fmt, future::Future};
@@ -21,6 +22,7 @@ use serde::Serialize;
 
 use crate::store::StoreError;
 
+pub use slow::refuse_slow;
 pub use unread::close_unread;
 
 /// The media type of every refusal.
@@ -95,6 +97,8 @@ codes! {
     NotFound = 404 "Not Found" "not_found" "There is nothing here.";
     /// The path is right, the method is not.
     MethodNotAllowed = 405 "Method Not Allowed" "method_not_allowed" "This method is not for this address; Allow names those that are.";
+    /// A body that was announced did not come in time.
+    BodyTooSlow = 408 "Request Timeout" "body_too_slow" "The body did not arrive in time.";
     /// An agent cannot be deleted yet.
     AgentInUse = 409 "Conflict" "agent_in_use" "The agent has live calls or active keys; end and revoke them first.";
     /// Nobody would be left to operate the server.

@@ -13,7 +13,7 @@ const TIERS: [(u8, &[&str]); 6] = [
     (5, &["main", "app", "routes", "cli", "settings"]),
     (4, &["session", "api", "events", "dashboard"]),
     (3, &["admission", "auth", "ledger", "retention", "problem", "client_addr"]),
-    (2, &["store", "registry", "agent", "oidc", "telemetry", "metrics", "live"]),
+    (2, &["store", "registry", "agent", "oidc", "telemetry", "metrics", "live", "listener"]),
     (1, &["dialect", "call", "user", "trust"]),
     (
         0,
@@ -63,6 +63,7 @@ const CRATES: [(&str, &[&str]); 5] = [
             "problem",
             "client_addr",
             "telemetry",
+            "listener",
         ],
     ),
 ];

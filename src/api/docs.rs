@@ -4,12 +4,16 @@
 //! public service; the content policy forbids the browser whatever else might try. What it shows is
 //! made in [`super::openapi`].
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{self, HeaderName},
 };
+use bytes::Bytes;
 use utoipa_swagger_ui::Config;
 
 use super::Answer;
@@ -48,35 +52,50 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 /// The files of Swagger UI that the page uses.
 const FILES: [&str; 3] = ["swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png"];
 
-fn answer(content_type: &str, body: impl Into<Vec<u8>>) -> HttpResponse {
+struct File {
+    content_type: String,
+    bytes: Bytes,
+    is_gzip: bool,
+}
+
+/// Each file once, whatever is asked: an answer shares its bytes.
+static EMBEDDED: LazyLock<HashMap<&str, File>> = LazyLock::new(|| {
+    let config = Arc::new(Config::default());
+    let embedded = FILES.into_iter().filter_map(|name| {
+        let file = utoipa_swagger_ui::serve(name, Arc::clone(&config)).ok().flatten()?;
+        let bytes = Bytes::from(file.bytes.into_owned());
+        Some((name, File { content_type: file.content_type, bytes, is_gzip: file.gzpipped }))
+    });
+    embedded.collect()
+});
+
+fn answer(content_type: &str, body: Bytes) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(content_type)
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((HeaderName::from_static("referrer-policy"), "no-referrer"))
-        .body(body.into())
+        .body(body)
 }
 
 /// The page itself.
 pub async fn page() -> HttpResponse {
-    answer("text/html; charset=utf-8", PAGE)
+    answer("text/html; charset=utf-8", Bytes::from_static(PAGE.as_bytes()))
 }
 
 /// What the page loads.
 pub async fn file(request: HttpRequest) -> Answer {
     let name = request.match_info().get("file").unwrap_or_default();
     if name == "start.js" {
-        return Ok(answer("text/javascript; charset=utf-8", START));
+        let start = Bytes::from_static(START.as_bytes());
+        return Ok(answer("text/javascript; charset=utf-8", start));
     }
-    let known = FILES.contains(&name);
-    let file = known.then(|| utoipa_swagger_ui::serve(name, Arc::new(Config::default())));
-    let file = file.and_then(Result::ok).flatten().ok_or(Code::NotFound)?;
-    let mut answer = answer(&file.content_type, file.bytes);
-    if file.gzpipped {
-        answer
-            .headers_mut()
-            .insert(header::CONTENT_ENCODING, header::HeaderValue::from_static("gzip"));
+    let file = EMBEDDED.get(name).ok_or(Code::NotFound)?;
+    let mut answer = answer(&file.content_type, file.bytes.clone());
+    if file.is_gzip {
+        let gzip = header::HeaderValue::from_static("gzip");
+        answer.headers_mut().insert(header::CONTENT_ENCODING, gzip);
     }
     Ok(answer)
 }

@@ -147,6 +147,7 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
         ),
         (is_ticket, "402", "`insufficient_points`: the account has no points left for a call."),
         (has_id, "404", "`not_found`: there is no such object."),
+        (reads_body, "408", "`body_too_slow`: the body did not arrive in time."),
         (conflicts, "409", "A conflict; see `code`."),
         (reads_body, "413", "`too_large`: the body is over 1 MiB."),
         (reads_body, "415", "`unsupported_media_type`: the body is not application/json."),

@@ -9,6 +9,7 @@ pub mod call;
 pub mod demo;
 mod environment;
 mod interrupt;
+mod memory;
 pub mod paint;
 pub mod phone;
 pub mod scan_logs;

@@ -1,18 +1,31 @@
 //! `upvoot serve`: start, run until a signal, drain, stop.
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::paint;
-use crate::{app, settings::ServeArgs};
+use super::{interrupt::Interrupts, memory, paint};
+use crate::{
+    app::{self, Running},
+    settings::ServeArgs,
+};
 
-/// Serves until SIGTERM or SIGINT, then drains; a second signal cuts the draining short. The exit
-/// status is 0 if it started, stopped, and left nothing unsettled.
+/// Serves until SIGTERM or SIGINT, then drains; a second signal ends the calls that are left at
+/// once. SIGHUP has the certificate read again. The exit status is 0 if it started, stopped, and left
+/// nothing unsettled.
 pub async fn run(settings: ServeArgs) -> ExitCode {
-    // A call takes two descriptors, and the usual soft limit is 1024. Where it cannot be raised, it
-    // stays as it is.
+    memory::keep_private();
+    // A call takes a descriptor or two, and the usual soft limit is 1024. Where it cannot be raised,
+    // it stays as it is.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
+    // From here on neither ends the process by itself.
+    let (mut interrupts, mut hangups) = match listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::error!(%error, "cannot listen to signals");
+            return ExitCode::FAILURE;
+        }
+    };
     let without_token = settings.admin_token.is_none();
     let running = match app::start(settings).await {
         Ok(running) => running,
@@ -34,19 +47,13 @@ pub async fn run(settings: ServeArgs) -> ExitCode {
         // On standard output and not in the log, which others may read. Nobody may be looking.
         let _ = paint::print(format!("Set up the dashboard (valid for one hour, once): {link}"));
     }
-    stop_signal().await;
+    until_stopped(&running, &mut interrupts, &mut hangups).await;
     tracing::info!("draining: no new calls");
-    let store = running.store();
-    let settled = tokio::select! {
-        settled = running.stop() => settled,
-        () = stop_signal() => {
-            tracing::warn!("second signal: not waiting any longer");
-            false
-        }
+    let hurry = async {
+        interrupts.next().await;
+        tracing::warn!("second signal: the calls that are left end now");
     };
-    // Also where the second signal has cut short what closes it.
-    store.close().await;
-    if settled {
+    if running.stop_hurried(hurry).await {
         tracing::info!("stopped");
         ExitCode::SUCCESS
     } else {
@@ -57,12 +64,16 @@ pub async fn run(settings: ServeArgs) -> ExitCode {
     }
 }
 
-async fn stop_signal() {
-    let listening = "the process may listen to its own signals";
-    let mut terminate = signal(SignalKind::terminate()).expect(listening);
-    let mut interrupt = signal(SignalKind::interrupt()).expect(listening);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+fn listen() -> io::Result<(Interrupts, Signal)> {
+    Ok((Interrupts::listen()?, signal(SignalKind::hangup())?))
+}
+
+/// Until the first signal to stop; those to read files again are obeyed on the way.
+async fn until_stopped(running: &Running, interrupts: &mut Interrupts, hangups: &mut Signal) {
+    loop {
+        tokio::select! {
+            () = interrupts.next() => return,
+            _ = hangups.recv() => running.reload(),
+        }
     }
 }

@@ -11,6 +11,9 @@ use crate::{call::event::EndReason, clock::NodeClock, id::CallId};
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long a call's own actor may take to do what it has to before the watchdog does it.
 const GRACE: Duration = Duration::from_millis(750);
+/// How long a call may go on beyond the end of the draining, to be over by itself. With the time
+/// between two looks it is less than a second.
+const DRAIN_GRACE: Duration = Duration::from_millis(500);
 /// An actor that has not run for so long is blocked by a peer that does not read: a running one is
 /// woken by its own ping every 20 s at the latest.
 const BLOCKED_AFTER: Duration = Duration::from_secs(30);
@@ -41,8 +44,10 @@ impl Registry {
 
     fn look(&mut self) {
         let now = self.clock.now();
+        let drained = self.drain_by.is_some_and(|by| now > by.saturating_add(DRAIN_GRACE));
         for entry in self.calls.values() {
-            if let Some(reason) = entry.overdue(now) {
+            let due = entry.overdue(now).or(drained.then_some(EndReason::Draining));
+            if let Some(reason) = due {
                 entry.call.watched.force(reason);
             }
         }
@@ -155,6 +160,8 @@ impl Handler<Drain> for Registry {
     type Result = ();
 
     fn handle(&mut self, Drain(by): Drain, _: &mut Self::Context) {
+        // Hurrying shortens it; nothing makes it longer.
+        let by = self.drain_by.map_or(by, |before| before.min(by));
         self.drain_by = Some(by);
         for entry in self.calls.values() {
             entry.call.control.do_send(Control::DrainBy(by));
@@ -257,6 +264,20 @@ mod tests {
         let mut call =
             register(&registry, CallId::new(), (Duration::ZERO, EndReason::BalanceExhausted));
         assert_eq!(call.forced.recv().await, Some(EndReason::BalanceExhausted));
+    }
+
+    #[actix::test]
+    async fn a_call_that_outlives_the_draining_is_forced_to_end_of_it() {
+        let registry = RegistryHandle::start(NodeClock::start());
+        let mut call = register(&registry, CallId::new(), NEVER);
+        registry.drain(Duration::from_secs(3600));
+        registry.drain(Duration::ZERO);
+        // Asked for more patience, it has none left.
+        registry.drain(Duration::from_secs(3600));
+        let mut late = register(&registry, CallId::new(), NEVER);
+        assert_eq!(call.forced.recv().await, Some(EndReason::Draining));
+        assert_eq!(late.asked.recv().await, Some(Control::DrainBy(Duration::ZERO)));
+        assert_eq!(late.forced.recv().await, Some(EndReason::Draining));
     }
 
     #[actix::test]

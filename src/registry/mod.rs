@@ -131,7 +131,9 @@ impl RegistryHandle {
         self.addr.do_send(EndCalls { calls, reason });
     }
 
-    /// Stops taking calls and asks those in progress to be over by this time of the node's clock.
+    /// Stops taking calls and asks those in progress to be over by this time of the node's clock;
+    /// those that are not are ended from outside, within a second. Asked again, the earlier time
+    /// counts.
     pub fn drain(&self, by: Duration) {
         self.shared.draining.store(true, Ordering::Relaxed);
         self.addr.do_send(Drain(by));

@@ -22,13 +22,21 @@ pub enum Handshake {
 }
 
 /// Judges a request.
+///
+/// What is good here must be good to the HTTP library too, which judges each header in its own way
+/// and hands the connection over only if all of them please it: a protocol beside `websocket`,
+/// `close` beside `upgrade`, or a body, and the connection is not a WebSocket's after the 101.
 pub fn judge(method: &Method, version: Version, headers: &HeaderMap) -> Handshake {
     if !has_token(headers, &header::UPGRADE, "websocket") {
         return Handshake::NoUpgrade;
     }
     let sound = method == Method::GET
         && version == Version::HTTP_11
+        && single(headers, &header::UPGRADE)
+            .is_some_and(|only| only.eq_ignore_ascii_case("websocket"))
         && has_token(headers, &header::CONNECTION, "upgrade")
+        && !has_token(headers, &header::CONNECTION, "close")
+        && !announces_body(headers)
         && single(headers, &header::SEC_WEBSOCKET_KEY).is_some_and(is_nonce);
     if !sound {
         return Handshake::Bad;
@@ -37,6 +45,13 @@ pub fn judge(method: &Method, version: Version, headers: &HeaderMap) -> Handshak
         return Handshake::WrongVersion;
     }
     Handshake::Good
+}
+
+/// Whether a body is to follow, which would be taken for the first frames.
+fn announces_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.contains_key(header::CONTENT_LENGTH)
+            && single(headers, &header::CONTENT_LENGTH) != Some("0")
 }
 
 /// Whether one of a header's comma-separated values is this one, whatever its case.
@@ -105,6 +120,35 @@ mod tests {
         assert_eq!(judged(&twice), Handshake::Bad);
         let post = judge(&Method::POST, Version::HTTP_11, &HeaderMap::new());
         assert_eq!(post, Handshake::NoUpgrade);
+    }
+
+    #[test]
+    fn what_the_http_library_would_not_hand_over_is_broken() {
+        for (name, value) in [
+            ("upgrade", "websocket, foo"),
+            ("upgrade", "foo, websocket"),
+            ("upgrade", "websocket,"),
+            ("connection", "close, Upgrade"),
+            ("connection", "Upgrade, close"),
+            ("connection", "upgrade,CLOSE"),
+            ("connection", "keep-alive"),
+        ] {
+            assert_eq!(judged(&with(name, value)), Handshake::Bad, "{name}: {value}");
+        }
+        for (name, value) in [
+            ("upgrade", "foo"),
+            ("upgrade", "websocket"),
+            ("connection", "close"),
+            ("transfer-encoding", "chunked"),
+            ("transfer-encoding", "identity"),
+            ("content-length", "5"),
+            ("content-length", "00"),
+            ("content-length", "x"),
+        ] {
+            let besides = [&GOOD[..], &[(name, value)]].concat();
+            assert_eq!(judged(&besides), Handshake::Bad, "also {name}: {value}");
+        }
+        assert_eq!(judged(&[&GOOD[..], &[("content-length", "0")]].concat()), Handshake::Good);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! [`upgrade`] decides before the upgrade, in the order of the public table; [`actor`] carries out
 //! what the call machine asks for and holds no rule of its own. This is the only module that knows
 //! actix-web-actors; it knows no SQL and no price. Around the actor stand [`frames`], which looks at
-//! frame headers before the codec, [`watch`], which outlives a blocked actor, and [`socket`].
+//! frame headers before the codec, and [`watch`], which outlives a blocked actor.
 
 pub mod actor;
 pub mod bot;
@@ -14,7 +14,6 @@ pub mod knocks;
 pub mod pulse;
 pub mod room;
 mod signed;
-pub mod socket;
 pub mod talk;
 pub mod try_it;
 pub mod upgrade;

@@ -13,7 +13,7 @@ use super::{
     Voice,
     handshake::{self, Handshake},
     knocks::Knock,
-    upgrade::{answer, begin, code, in_time, new_call, refuse, wrong_version},
+    upgrade::{answer, begin, code, has_descriptors, in_time, new_call, refuse, wrong_version},
     watch::Watch,
 };
 use crate::{
@@ -55,6 +55,9 @@ pub async fn try_it(
     }
     if voice.registry.is_draining() {
         return refuse(Code::Draining);
+    }
+    if !has_descriptors(&request) {
+        return refuse(Code::Unavailable);
     }
     let Some(ticket) = request.match_info().get("ticket").and_then(Token::parse) else {
         return refuse(Code::InvalidTicket);

@@ -26,11 +26,11 @@ use super::{
     knocks::Knock,
     room::Place,
     signed,
-    socket::PeerSocket,
     watch::Watch,
 };
 use crate::{
     admission::{self, Admitted, Ask, Intent, NewCall, Proof, Refusal, Verdict},
+    agent::profile::Engine,
     attempts::network,
     client_addr::client_ip,
     clock::wall_ms,
@@ -40,6 +40,7 @@ use crate::{
     },
     id::{CallId, KeyId},
     key::{KeyHash, PlainKey},
+    listener::socket::PeerSocket,
     live::Subject,
     metrics,
     problem::{Code, Problem},
@@ -69,7 +70,8 @@ pub async fn voice(
     let handshake = handshake::judge(request.method(), request.version(), request.headers());
     let draining = voice.registry.is_draining();
     let too_many = voice.knocks.are_too_many(&hash);
-    let admit = matches!(handshake, Handshake::Good) && !draining && !too_many;
+    let good = matches!(handshake, Handshake::Good);
+    let admit = good && !draining && !too_many && has_descriptors(&request);
     // Counts, unless the call is refused or recognised: also when the client goes away meanwhile.
     let mut knock = voice.knocks.knock(hash);
     if !admit {
@@ -96,10 +98,16 @@ pub async fn voice(
             Handshake::NoUpgrade => refuse(Code::UpgradeRequired),
             Handshake::WrongVersion => answer(wrong_version(), Code::UpgradeRequired),
             Handshake::Bad => refuse(Code::BadHandshake),
-            Handshake::Good => refuse(Code::Draining),
+            Handshake::Good if draining => refuse(Code::Draining),
+            Handshake::Good => refuse(Code::Unavailable),
         },
         Ok(Verdict::Admitted(admitted)) => begin(voice, &request, payload, admitted, knock).0,
     }
+}
+
+/// Keeps descriptors for a call on this connection; false when none are left for another one.
+pub(super) fn has_descriptors(request: &HttpRequest) -> bool {
+    request.conn_data::<Arc<PeerSocket>>().is_none_or(|socket| socket.begin_call().is_ok())
 }
 
 /// What the handshake tells of the peer's dialect.
@@ -224,7 +232,12 @@ pub(super) fn begin(
     admitted: Admitted,
     knock: Knock,
 ) -> (HttpResponse, Weak<Watch>) {
-    let socket = request.conn_data::<Arc<PeerSocket>>().map(Arc::downgrade);
+    let socket = request.conn_data::<Arc<PeerSocket>>();
+    if let Some(socket) = socket
+        && admitted.agent.engine != Engine::Relay
+    {
+        socket.needs_no_bot();
+    }
     let subject = Subject {
         call_id: admitted.call_id,
         account_id: admitted.account_id,
@@ -236,7 +249,7 @@ pub(super) fn begin(
         admitted.account_id,
         voice.clock,
         voice.ledger.clone(),
-        socket.unwrap_or_default(),
+        socket.map(Arc::downgrade).unwrap_or_default(),
         span(request, &admitted),
         voice.hub.open(subject),
     ));
@@ -252,8 +265,8 @@ pub(super) fn begin(
         .frame_size(MOST_BYTES)
         .start();
     let answer = upgraded.unwrap_or_else(|_| {
-        // Our own judgement of the handshake is the stricter one, so this is not expected; dropping
-        // the session has settled the call.
+        // Whatever is refused here is refused by our own judgement too, before the call is admitted;
+        // if not, dropping the session has settled the call.
         refuse(Code::BadHandshake)
     });
     (answer, live)

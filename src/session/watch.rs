@@ -13,12 +13,12 @@ use std::{
 
 use tracing::Span;
 
-use super::socket::PeerSocket;
 use crate::{
     call::event::EndReason,
     clock::{NodeClock, wall_ms},
     id::{AccountId, CallId},
     ledger::{Finished, Ledger},
+    listener::socket::PeerSocket,
     live::Line,
     metrics,
     registry::Watched,

@@ -1,20 +1,38 @@
 //! TLS at both ends: UpVoot ends it itself, with nothing in front, and asks others over it.
 
-use std::{path::Path, process::Command, sync::Arc};
+use std::{fs, net::SocketAddr, path::Path, process::Command, sync::Arc};
 
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use nix::sys::signal::Signal;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use serde_json::json;
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::openid::OpenId;
-use crate::support::{Database, Server, process::upvoot};
+use crate::support::{Database, Server, eventually, process::upvoot};
 
 /// A certificate for localhost that signs itself, made by Debian's `openssl`.
 fn certificate(dir: &Path) -> (String, String) {
+    certificate_for(dir, 2)
+}
+
+/// The same, good for so many days.
+fn certificate_for(dir: &Path, days: u32) -> (String, String) {
     let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
     let (cert, key) = (path("cert.pem"), path("key.pem"));
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
-        .args(["-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", &key, "-out", &cert])
+        .args([
+            "-nodes",
+            "-days",
+            &days.to_string(),
+            "-subj",
+            "/CN=localhost",
+            "-keyout",
+            &key,
+            "-out",
+            &cert,
+        ])
         .args(["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=CA:FALSE"])
         .output()
         .expect("Debian's package openssl is installed");
@@ -77,6 +95,118 @@ async fn a_key_that_everybody_may_read_is_warned_of() {
         Server::process(&url, &[("UPVOOT_TLS_CERT", &*cert), ("UPVOOT_TLS_KEY", &*key)]).await;
     let log = server.process_mut().log();
     assert!(log.contains("UPVOOT_TLS_KEY") && log.contains("may read"), "{log}");
+    server.process_mut().signal_to_stop();
+    assert_eq!(server.process_mut().exited().await, Some(0));
+}
+
+/// Shakes hands with a server that shows this certificate, and offers these protocols.
+async fn shaken(
+    address: SocketAddr,
+    trusted: &str,
+    offered: &[&str],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(trusted).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = offered.iter().map(|name| name.as_bytes().to_vec()).collect();
+    let name = ServerName::try_from("localhost").unwrap();
+    let stream = TcpStream::connect(address).await?;
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+}
+
+#[actix_web::test]
+async fn http_1_1_is_spoken_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = certificate(dir.path());
+    let (url, _database) = Database::Sqlite.empty();
+    let tls = [("UPVOOT_TLS_CERT", &*cert), ("UPVOOT_TLS_KEY", &*key)];
+    let mut server = Server::process(&url, &tls).await;
+    let address = server.address();
+    let settled = async |offered: &[&str]| {
+        let stream = shaken(address, &cert, offered).await?;
+        let settled = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+        std::io::Result::Ok(settled.map(|name| String::from_utf8(name).unwrap()))
+    };
+    assert_eq!(settled(&["h2", "http/1.1"]).await.unwrap().as_deref(), Some("http/1.1"));
+    assert_eq!(settled(&["http/1.1"]).await.unwrap().as_deref(), Some("http/1.1"));
+    assert_eq!(settled(&[]).await.unwrap(), None);
+    assert!(settled(&["h2"]).await.is_err());
+    // Who speaks it without having asked is not understood either.
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut blunt = shaken(address, &cert, &[]).await.unwrap();
+    blunt.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let mut answer = Vec::new();
+    let _ = blunt.read_to_end(&mut answer).await;
+    assert!(answer.starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&answer));
+    server.process_mut().signal_to_stop();
+    assert_eq!(server.process_mut().exited().await, Some(0));
+}
+
+#[actix_web::test]
+async fn a_renewed_certificate_is_shown_after_a_hang_up_and_a_bad_one_never() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = certificate_for(dir.path(), 100);
+    let kept = |name: &str| {
+        let copy = dir.path().join(name).to_str().unwrap().to_owned();
+        fs::copy(&cert, &copy).unwrap();
+        copy
+    };
+    let first = kept("first.pem");
+    let (url, _database) = Database::Sqlite.empty();
+    let metrics = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let metrics = metrics.to_string();
+    let env = [
+        ("UPVOOT_TLS_CERT", &*cert),
+        ("UPVOOT_TLS_KEY", &*key),
+        ("UPVOOT_METRICS_LISTEN", &*metrics),
+    ];
+    let mut server = Server::process(&url, &env).await;
+    let address = server.address();
+    let ends = async || {
+        let text = reqwest::get(format!("http://{metrics}/metrics")).await.unwrap().text().await;
+        let text = text.unwrap();
+        let name = "upvoot_certificate_ends_timestamp_seconds{} ";
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("{text}")).parse::<i64>().unwrap()
+    };
+    let days = |at: i64| (at - upvoot::clock::wall_ms() / 1000 + 60) / (24 * 60 * 60);
+    assert!(shaken(address, &first, &[]).await.is_ok());
+    assert_eq!(days(ends().await), 100);
+    assert!(!server.process_mut().log().contains("ends soon"));
+
+    // Half of a renewal: the key does not belong to the certificate.
+    let other = tempfile::tempdir().unwrap();
+    let (other_cert, other_key) = certificate_for(other.path(), 3);
+    fs::copy(&other_cert, &cert).unwrap();
+    server.process_mut().signal(Signal::SIGHUP);
+    server.process_mut().logged("the certificate stays as it was").await;
+    assert!(server.process_mut().log().contains("UPVOOT_TLS_KEY"), "it says which file");
+    assert!(shaken(address, &first, &[]).await.is_ok());
+    fs::write(&cert, "no certificate").unwrap();
+    server.process_mut().signal(Signal::SIGHUP);
+    server.process_mut().logged("UPVOOT_TLS_CERT").await;
+    assert!(shaken(address, &first, &[]).await.is_ok());
+
+    // All of it, while a connection stands.
+    let mut standing = shaken(address, &first, &[]).await.unwrap();
+    fs::copy(&other_cert, &cert).unwrap();
+    fs::copy(&other_key, &key).unwrap();
+    server.process_mut().signal(Signal::SIGHUP);
+    eventually(async || shaken(address, &other_cert, &[]).await.ok()).await;
+    assert!(shaken(address, &first, &[]).await.is_err());
+    server.process_mut().logged("the certificate ends soon").await;
+    assert_eq!(days(ends().await), 3);
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    standing.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut head = [0; 12];
+    standing.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    drop(standing);
     server.process_mut().signal_to_stop();
     assert_eq!(server.process_mut().exited().await, Some(0));
 }

@@ -108,6 +108,16 @@ impl Server {
         Self::at(process.address(), Host::Process(process), Box::new(()))
     }
 
+    /// The same with so few descriptors.
+    pub async fn process_with_descriptors(
+        most: u32,
+        database_url: &str,
+        env: &[(&str, &str)],
+    ) -> Self {
+        let process = process::Process::serve_with_descriptors(most, database_url, env).await;
+        Self::at(process.address(), Host::Process(process), Box::new(()))
+    }
+
     fn at(address: SocketAddr, host: Host, keep: Box<dyn std::any::Any>) -> Self {
         Self {
             base: format!("http://{address}"),

@@ -33,9 +33,29 @@ pub fn upvoot() -> Command {
 impl Process {
     /// Starts it on a free port and waits until it is ready for calls.
     pub async fn serve(database_url: &str, env: &[(&str, &str)]) -> Self {
+        Self::start(upvoot(), database_url, env).await
+    }
+
+    /// The same with so few descriptors, for good.
+    pub async fn serve_with_descriptors(
+        most: u32,
+        database_url: &str,
+        env: &[(&str, &str)],
+    ) -> Self {
+        let mut shell = Command::new("sh");
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("UPVOOT_")) {
+            shell.env_remove(name);
+        }
+        shell.args(["-c", "ulimit -n $1 && shift && exec \"$@\"", "sh"]);
+        shell.arg(most.to_string()).arg(env!("CARGO_BIN_EXE_upvoot"));
+        Self::start(shell, database_url, env).await
+    }
+
+    /// With a command that ends in the binary's name, as whoever it says.
+    pub async fn start(mut command: Command, database_url: &str, env: &[(&str, &str)]) -> Self {
         let logs = tempfile::tempdir().unwrap();
         let file = |name| File::create(logs.path().join(name)).unwrap();
-        let child = upvoot()
+        let child = command
             .arg("serve")
             .env("UPVOOT_LISTEN", "127.0.0.1:0")
             .env("UPVOOT_METRICS_LISTEN", "off")
@@ -89,8 +109,22 @@ impl Process {
 
     /// SIGTERM.
     pub fn signal_to_stop(&self) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
-        kill(pid, Signal::SIGTERM).unwrap();
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// Any signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+
+    /// What the kernel says of it: a file below `/proc/PID`.
+    pub fn proc(&self, file: &str) -> PathBuf {
+        ["/proc", &self.child.id().to_string(), file].iter().collect()
+    }
+
+    /// Waits until it has logged this.
+    pub async fn logged(&self, words: &str) {
+        eventually(async || self.log().contains(words).then_some(())).await;
     }
 
     /// SIGTERM, and the exit status once it is gone.

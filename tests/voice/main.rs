@@ -28,6 +28,7 @@ macro_rules! on_both {
 }
 
 mod faults;
+mod handshakes;
 mod life;
 mod money;
 mod noise;

@@ -170,16 +170,9 @@ fn invite(paint: Paint, base: &str, token: &SecretString, setup: Option<&str>) -
     print(format_args!("   its token, for this demo   {}", token.expose_secret()))
 }
 
-/// Stops the server, without further patience if the user insists.
+/// Stops the server, without further patience for its calls if the user insists.
 async fn stop(running: Running, interrupts: &mut Interrupts) -> bool {
-    let store = running.store();
-    let settled = tokio::select! {
-        settled = running.stop() => settled,
-        () = interrupts.next() => false,
-    };
-    // What is kept is one whole file, however impatient the user was.
-    store.close().await;
-    settled
+    running.stop_hurried(interrupts.next()).await
 }
 
 fn leave(directory: TempDir, exit: bool, paint: Paint) -> io::Result<()> {
