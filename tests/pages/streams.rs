@@ -38,7 +38,7 @@ impl Heard {
     }
 
     /// Listens until the stream ends, and gives all that was said.
-    async fn to_the_end(mut self) -> String {
+    async fn heard_out(mut self) -> String {
         let rest = async {
             while let Some(Ok(said)) = self.stream.next().await {
                 self.text.push_str(std::str::from_utf8(&said).unwrap());
@@ -100,7 +100,7 @@ async fn who_may_hear_less_hears_no_more_from_the_moment_that_is_answered() {
     for listener in [&mut operator, &mut viewer] {
         listener.until(&pressed("2")).await;
     }
-    let told = demoted.to_the_end().await;
+    let told = demoted.heard_out().await;
     assert!(!told.contains(&pressed("2")), "{told}");
 
     // Who has another role now, or is gone, comes back and is judged afresh.
@@ -109,13 +109,13 @@ async fn who_may_hear_less_hears_no_more_from_the_moment_that_is_answered() {
     assert_eq!(answer.status, 200, "{}", answer.body);
     press(&mut call, "3").await;
     operator.until(&pressed("3")).await;
-    assert!(!viewer.to_the_end().await.contains(&pressed("3")));
+    assert!(!viewer.heard_out().await.contains(&pressed("3")));
     let viewer = Heard::at(&server.base, &eve_there).await;
     let answer = server.request("DELETE", &format!("/api/users/{eve}"), None, &[]).await;
     assert_eq!(answer.status, 204, "{}", answer.body);
     press(&mut call, "4").await;
     operator.until(&pressed("4")).await;
-    assert!(!viewer.to_the_end().await.contains(&pressed("4")));
+    assert!(!viewer.heard_out().await.contains(&pressed("4")));
     call.end().await;
 
     // The demoted operator hears their own account's calls, and no other's.
@@ -150,7 +150,7 @@ async fn another_nodes_change_ends_a_stream_too() {
     let demotion = json!({"is_operator": false});
     let answer = here.request("PATCH", &format!("/api/users/{ann}"), Some(demotion), &[]).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
-    listener.to_the_end().await;
+    listener.heard_out().await;
     there.stop().await;
     here.stop().await;
 }
@@ -166,7 +166,7 @@ async fn the_page_that_loses_its_seat_is_told_so_and_the_newer_ones_listen_on() 
     for _ in 0..16 {
         newer.push(Heard::at(&server.base, &ann).await);
     }
-    let told = oldest.to_the_end().await;
+    let told = oldest.heard_out().await;
     assert!(told.ends_with("event: crowded\ndata: {}\n\n"), "{told}");
     for listener in &mut newer {
         listener.until("event: missed").await;

@@ -53,7 +53,7 @@ pub struct Server {
 /// Where the server runs.
 enum Host {
     /// In this process.
-    Here(Running),
+    Here(Box<Running>),
     /// As the real binary.
     Process(process::Process),
     /// It has been stopped.
@@ -99,7 +99,7 @@ impl Server {
         let token = ["--admin-token", TOKEN, "--database-url", &database_url];
         let all = fixed.iter().chain(&token).chain(flags);
         let running = app::start(Flags::parse_from(all).serve).await.expect("the server starts");
-        Self::at(running.address(), Host::Here(running), keep)
+        Self::at(running.address(), Host::Here(Box::new(running)), keep)
     }
 
     /// As the real binary, on a database that outlives it.
