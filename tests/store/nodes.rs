@@ -395,7 +395,7 @@ async fn the_clock_steps(setting: &'static str) {
     let living = TestNode::start_with(&db.store, NodeId::new(), rare).await;
     let judge = TestNode::start_with(&db.store, NodeId::new(), watchful).await;
     let call = living.admit(&world).await;
-    living.recognised(call, living.stamp());
+    living.recognised(&world, call, living.stamp());
     let lease = async || node(&db.store, living.id).await.unwrap().lease_until;
     let judged = Instant::now() + 2 * rare.beat;
     until("the judge to be a judge", async || (Instant::now() > judged).then_some(())).await;
