@@ -34,7 +34,7 @@ async fn somebody_goes_away_and_comes_back_signed_in() {
     // And out again; somebody whom nobody knows here is told so on the page they began on.
     browser.press("Sign out").await;
     browser.arrives("/login").await;
-    let claims = json!({"email": "eve@example.com"});
+    let claims = json!({"email": "eve@example.com", "sub": "eve"});
     provider.will_say(Says { asks: true, claims, ..Says::default() });
     browser.follow("Sign in with single sign-on").await;
     browser.arrives("/authorize").await;

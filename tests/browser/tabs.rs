@@ -63,8 +63,7 @@ async fn two_tabs_of_an_operator_keep_their_accounts() {
 
     browser.client.switch_to_window(first).await.unwrap();
     calls_once(&app, &key).await;
-    let balance = browser.the("figure", "Points").await;
-    eventually(async || balance.text().await.ok()?.contains("99.").then_some(())).await;
+    browser.sees("99.").await;
     assert_eq!(browser.script("return window.untouched;").await, json!(true));
     assert_eq!(shown_account(&browser).await, rich);
     browser.press("Add points").await;
