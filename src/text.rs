@@ -41,7 +41,9 @@ pub fn is_plain(text: &str) -> bool {
 /// somebody is let in by.
 pub fn name(raw: &str, max: usize) -> Option<String> {
     let name = composed(raw.trim());
-    let good = (1..=max).contains(&name.chars().count())
+    // The bound is of what is given, and of what is kept.
+    let good = raw.chars().count() <= max
+        && (1..=max).contains(&name.chars().count())
         && !name.chars().any(|c| c.is_control() || turns_direction(c))
         && name.chars().any(|c| !c.is_whitespace() && !is_invisible(c));
     good.then_some(name)
@@ -68,8 +70,8 @@ mod tests {
 
     #[test]
     fn a_name_can_be_seen_and_turns_nothing_around() {
-        assert_eq!(name("  Front desk ", 10).as_deref(), Some("Front desk"));
-        assert_eq!(name("Cafe\u{301}", 4).as_deref(), Some("Café"));
+        assert_eq!(name("  Front desk ", 13).as_deref(), Some("Front desk"));
+        assert_eq!(name("Cafe\u{301}", 5).as_deref(), Some("Café"));
         assert!(name("می\u{200c}خواهم", 20).is_some(), "Persian needs its joiner");
         assert!(name("👩\u{200d}🚒", 20).is_some());
         for wrong in [

@@ -129,7 +129,9 @@ fn text(raw: &str, min: usize, max: usize, controls: &[char]) -> Result<String, 
     let text = raw.trim();
     let length = text.chars().count();
     let printable = text.chars().all(|c| !c.is_control() || controls.contains(&c));
-    let good = (min..=max).contains(&length) && printable && !looks_like_key(text);
+    // The bound is of what is sent, so that a client can tell it without trimming as we do.
+    let bounded = length >= min && raw.chars().count() <= max;
+    let good = bounded && printable && !looks_like_key(text);
     good.then(|| text.to_owned()).ok_or(Refused)
 }
 
@@ -273,7 +275,7 @@ read! {
     ProviderName(SignatureProvider) = |raw| SignatureProvider::from_name(&raw);
     /// An e-mail address; kept in lower case.
     #[schema(value_type = String, max_length = 254, example = "ada@example.com")]
-    EmailAddress(Email) = |raw| Email::parse(&raw);
+    EmailAddress(Email) = |raw| Email::parse(&raw).filter(|_| raw.chars().count() <= 254);
     /// The name of a role.
     #[schema(value_type = String, example = "member", pattern = "^(owner|member|viewer)$")]
     RoleName(Role) = |raw| Role::from_name(&raw);

@@ -96,7 +96,9 @@ impl FromRequest for IdempotencyHash {
         let mut all = request.headers().get_all(NAME);
         let only = all.next().filter(|_| all.next().is_none());
         let key = only.and_then(|value| value.to_str().ok()).map(str::trim);
-        let key = key.filter(|key| (1..=200).contains(&key.len()) && !looks_like_key(key));
+        let printable = |key: &str| key.bytes().all(|b| matches!(b, b' '..=b'~'));
+        let key = key.filter(|key| (1..=200).contains(&key.len()) && printable(key));
+        let key = key.filter(|key| !looks_like_key(key));
         ready(key.map(|key| Self(Sha256::digest(key).into())).ok_or_else(|| fields::fault(NAME)))
     }
 }

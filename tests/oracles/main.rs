@@ -4,14 +4,19 @@
 //! It stands on the same side of the wire as we do. So what a provider sends must mean the same to
 //! both; what we send must look like what it sends, and it must read our audio out of it.
 //!
+//! In [`description`] tools that others use judge the API's description, and the server by it.
+//!
 //! The first run makes a Python environment below `target/` and installs a pinned pipecat from PyPI:
 //! 28 packages, 70 MB of downloads, about a minute (its full list of dependencies would be several
 //! times that, for models that are not asked here). If that fails the tests fail: an oracle that is
 //! silently not asked proves nothing.
-#![allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
+mod description;
 mod plivo;
 mod python;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::{fs, path::Path};
 

@@ -1,7 +1,10 @@
 //! The description of the endpoints, OpenAPI 3.1, generated from the handlers and their types.
 //!
 //! What every endpoint has in common is added here once: the token, the parameters that a path or a
-//! list brings along, and the refusals. A test compares the result with the routes.
+//! list brings along, and the refusals; what values may be beyond their types is in [`strict`]. A test
+//! compares the result with the routes.
+
+mod strict;
 
 use std::sync::LazyLock;
 
@@ -198,8 +201,10 @@ fn refusal(operation: &mut Operation, status: &str, description: &str) {
 
 /// The description, made once.
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
-    let description = Description::openapi();
-    serde_json::to_vec(&description).expect("a description is always JSON").into()
+    let description = serde_json::to_value(Description::openapi());
+    let mut description = description.expect("a description is always JSON");
+    strict::tighten(&mut description);
+    description.to_string().into()
 });
 
 /// Answers with the description.

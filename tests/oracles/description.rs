@@ -1,0 +1,83 @@
+//! The API's description against tools that others use: is it one (openapi-spec-validator), and is the
+//! server what it says, for requests that it allows and for requests that it forbids (schemathesis)?
+//!
+//! Both come from PyPI, pinned, into an environment of their own below `target/`. Where they cannot be
+//! installed the tests say so and skip, but not where `CI` is set: there they have to run.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    python,
+    support::{Server, TOKEN},
+};
+
+const REQUIREMENTS: &str = include_str!("description.txt");
+
+/// The interpreter, or `None` where the tools cannot be had and need not.
+fn python() -> Option<PathBuf> {
+    match python::environment("description", REQUIREMENTS) {
+        Ok(python) => Some(python),
+        Err(why) => {
+            assert!(std::env::var_os("CI").is_none(), "the tools cannot be installed: {why}");
+            eprintln!("SKIPPED: the description's tools cannot be installed here: {why}");
+            None
+        }
+    }
+}
+
+/// Runs it in a directory of its own, and shows what it said if it fails.
+async fn passes(mut command: Command, dir: &Path) {
+    command.current_dir(dir).env("NO_COLOR", "1");
+    let ran = actix_web::web::block(move || command.output()).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    let complained = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{said}\n{complained}");
+}
+
+#[actix_web::test]
+async fn the_description_is_one() {
+    let Some(python) = actix_web::web::block(python).await.unwrap() else { return };
+    let (server, dir) = (Server::sqlite().await, tempfile::tempdir().unwrap());
+    let description = server.get("/api/openapi.json").await.body;
+    let file = dir.path().join("openapi.json");
+    std::fs::write(&file, description.to_string()).unwrap();
+    let mut validator = Command::new(&python);
+    validator.args(["-m", "openapi_spec_validator", "--schema", "3.1"]).arg(&file);
+    passes(validator, dir.path()).await;
+
+    // It would say so if it were none.
+    let mut broken = description;
+    broken["paths"]["/api/me"]["get"]["responses"] = serde_json::json!({"200": {"content": 7}});
+    std::fs::write(&file, broken.to_string()).unwrap();
+    let mut validator = Command::new(&python);
+    validator.args(["-m", "openapi_spec_validator", "--schema", "3.1"]).arg(&file);
+    assert!(!validator.current_dir(dir.path()).output().unwrap().status.success());
+    server.stop().await;
+}
+
+#[actix_web::test]
+async fn the_server_is_what_the_description_says() {
+    let Some(python) = actix_web::web::block(python).await.unwrap() else { return };
+    let (server, dir) = (Server::sqlite().await, tempfile::tempdir().unwrap());
+    let account = server.account(10.0).await;
+    let agent = server.agent(&account, serde_json::json!({})).await;
+    server.key(&agent).await;
+    let mut schemathesis = Command::new(python.with_file_name("schemathesis"));
+    schemathesis
+        .arg("run")
+        .arg(format!("{}/api/openapi.json", server.base))
+        .args(["--header", &format!("Authorization: Bearer {TOKEN}")])
+        .args(["--checks", CHECKS, "--phases", "examples,coverage,fuzzing"])
+        // The same requests each time, and few enough for a busy machine.
+        .args(["--seed", "1", "--generation-deterministic", "--max-examples", "20"])
+        .args(["--workers", "1", "--no-shrink", "--generation-database", "none"])
+        .args(["--warnings", "off", "--suppress-health-check", "all"]);
+    passes(schemathesis, dir.path()).await;
+    server.stop().await;
+}
+
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
+    response_schema_conformance,negative_data_rejection";
