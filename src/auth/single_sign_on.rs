@@ -19,6 +19,7 @@ use subtle::ConstantTimeEq;
 use super::{Auth, SignedIn, safe_next, session, session::Way};
 use crate::{
     clock::wall_ms,
+    id::UserId,
     oidc::{self, Attempt, Fault, Person, Provider},
     problem::{Code, Problem},
     store::users,
@@ -123,6 +124,8 @@ struct Away {
     next: String,
     /// Milliseconds since 1970.
     since: i64,
+    /// Who was signed in when they went: they connect their own address.
+    user: Option<UserId>,
 }
 
 impl Away {
@@ -155,7 +158,8 @@ impl SingleSignOn {
     ) -> Result<Departure, TurnedAway> {
         let (to, attempt) = self.provider.depart().await.map_err(turned_away)?;
         let name = cookie_name(auth, &attempt.state);
-        let away = Away { attempt, next: safe_next(next).to_owned(), since: wall_ms() };
+        let user = session::find(auth, request).await?.map(|user| user.user_id);
+        let away = Away { attempt, next: safe_next(next).to_owned(), since: wall_ms(), user };
         let mut cookie = no_cookie(auth, name.clone());
         cookie.set_max_age(AWAY);
         cookie.set_value(self.sealed(name, &away)?);
@@ -191,7 +195,7 @@ impl SingleSignOn {
         session::count(auth, request)?;
         let Returned { state, code, error, iss } = Returned::of(request);
         let away = state.and_then(|state| self.away(auth, request, &state));
-        let Some(Away { attempt, next, .. }) = away else {
+        let Some(Away { attempt, next, user, .. }) = away else {
             return Err(refused(TurnedAway::NotBegun, "it was not begun in this browser just now"));
         };
         self.provider.came_from_here(iss.as_deref()).await.map_err(turned_away)?;
@@ -204,7 +208,7 @@ impl SingleSignOn {
             _ => return Err(refused(TurnedAway::Declined, "the provider gives no code")),
         };
         let person = self.provider.person(code, attempt).await.map_err(turned_away)?;
-        Ok(Arrival { signed_in: admit(auth, request, person).await?, next })
+        Ok(Arrival { signed_in: admit(auth, request, person, user).await?, next })
     }
 
     /// What a browser is to remember, for no one to read.
@@ -253,7 +257,16 @@ fn no_cookie(auth: &Auth, name: String) -> Cookie<'static> {
 
 /// Begins the session of the user that this person is: the one whom the provider's subject is bound to
 /// already, whatever the address is by now; else the one of the verified address, who is bound then.
-async fn admit(auth: &Auth, request: &HttpRequest, person: Person) -> Result<SignedIn, TurnedAway> {
+///
+/// An address is the word of whoever gave it to the user. An owner may have given a user of theirs the
+/// address of somebody else, with a password that they know; so an address counts only if the operator
+/// gave it, or if it is the user themself who comes back: `away` was signed in when they went.
+async fn admit(
+    auth: &Auth,
+    request: &HttpRequest,
+    person: Person,
+    away: Option<UserId>,
+) -> Result<SignedIn, TurnedAway> {
     let Person { issuer, subject, email, email_is_verified } = person;
     let of = issuer.clone();
     let bound = auth.store.read(move |conn| users::by_subject(conn, &of, &subject)).await;
@@ -269,11 +282,11 @@ async fn admit(auth: &Auth, request: &HttpRequest, person: Person) -> Result<Sig
     };
     // Whoever has the address later has another subject there, and does not inherit the user.
     let bound = session::begin(auth, request, user.id, Way::SingleSignOn, move |conn| {
-        users::bind(conn, user.id, &user.email, &issuer, &subject)
+        users::bind(conn, user.id, &user.email, away, &issuer, &subject)
     });
     bound.await.map_err(|problem| match problem.code() {
         Code::WrongCredentials => {
-            refused(TurnedAway::Nobody, "the user is bound to somebody else there, or was changed")
+            refused(TurnedAway::Nobody, "the user is bound to somebody else there, was changed, or has an address that is not confirmed")
         }
         _ => problem.into(),
     })
@@ -325,7 +338,7 @@ mod tests {
         let attempt = r#"{"state":"s","nonce":"n","verifier":"v"}"#;
         let seen = |reader: &SingleSignOn, since: i64| {
             let attempt = serde_json::from_str(attempt).unwrap();
-            let away = Away { attempt, next: "/calls".to_owned(), since };
+            let away = Away { attempt, next: "/calls".to_owned(), since, user: None };
             let name = "upvoot_single_sign_on_1";
             let sealed = ours.sealed(name.to_owned(), &away).unwrap();
             assert!(!sealed.contains("calls"));

@@ -283,8 +283,8 @@ pub fn signed_in(conn: &mut Conn, id: UserId, now: i64) -> Result<(), StoreError
 }
 
 /// Binds a user to the one person of this issuer who may sign in as them, unless somebody else is bound
-/// already or the address has become another's; `false` then. What another issuer said is forgotten: its
-/// subjects mean nothing here.
+/// already, the address has become another's, or it is not confirmed and it is not `oneself` who asks;
+/// `false` then. What another issuer said is forgotten: its subjects mean nothing here.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -292,12 +292,16 @@ pub fn bind(
     conn: &mut Conn,
     id: UserId,
     email: &Email,
+    oneself: Option<UserId>,
     issuer: &str,
     subject: &[u8; 32],
 ) -> Result<bool, StoreError> {
     let free = users::oidc_issuer.is_null().or(users::oidc_issuer.ne(issuer));
+    // No user has an empty id.
+    let oneself = users::id.eq(oneself.map(|id| id.to_string()).unwrap_or_default());
     let bound = diesel::update(users::table.find(id.to_string()))
         .filter(users::email.eq(email.as_str()))
+        .filter(users::email_confirmed.eq(true).or(oneself))
         .filter(free.or(users::oidc_subject.eq(subject.as_slice())))
         .set((
             users::oidc_issuer.eq(issuer),

@@ -15,3 +15,5 @@ mod refusals;
 mod sight;
 mod single_sign_on;
 mod streams;
+mod try_it;
+mod vouched;

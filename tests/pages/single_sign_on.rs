@@ -71,6 +71,13 @@ impl Visitor {
         me["email"].as_str().map(str::to_owned)
     }
 
+    /// Takes the session of another browser over: its `Cookie` header.
+    pub fn takes(&mut self, cookie: &str) {
+        for (name, value) in cookie.split("; ").filter_map(|pair| pair.split_once('=')) {
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+    }
+
     #[track_caller]
     fn is_nobody(&self) {
         assert!(!self.cookies.contains_key("upvoot_session"), "{:?}", self.cookies);
@@ -104,7 +111,7 @@ pub async fn server(
 pub const NOT_BEGUN: &str = "begun in another browser, too long ago, or is done already";
 pub const UNPROVED: &str = "cannot be trusted";
 pub const UNVERIFIED: &str = "has not verified your e-mail address";
-const NOBODY: &str = "Nobody with your e-mail address may sign in here";
+pub const NOBODY: &str = "Nobody with your e-mail address may sign in here";
 const UNREACHABLE: &str = "does not answer";
 const DECLINED: &str = "did not let you through";
 

@@ -121,14 +121,14 @@ on_both! {
 
     async fn a_user_is_bound_to_one_person_of_an_issuer(db: Db) {
         let world = db.world(0).await;
-        let ada = user(Some(world.account), "ada@example.com");
+        let ada = User { email_confirmed: true, ..user(Some(world.account), "ada@example.com") };
         let (one, two) = ("https://one.example.com", "https://two.example.com");
         let other = Email::parse("other@example.com").unwrap();
         db.store
             .write(move |conn| {
                 assert_eq!(users::insert(conn, &ada, &hash("x"))?, Ok(()));
                 let mut bind = |email: &Email, issuer: &str, subject: u8| {
-                    users::bind(conn, ada.id, email, issuer, &[subject; 32])
+                    users::bind(conn, ada.id, email, None, issuer, &[subject; 32])
                 };
                 assert!(!bind(&other, one, 1)?, "the address is another's by now");
                 assert!(bind(&ada.email, one, 1)? && bind(&ada.email, one, 1)?);
@@ -136,8 +136,28 @@ on_both! {
                 assert!(bind(&ada.email, two, 2)?, "another issuer's subjects are others");
                 assert!(!bind(&ada.email, two, 1)?);
                 users::unbind(conn, ada.id)?;
-                assert!(users::bind(conn, ada.id, &ada.email, two, &[1; 32])?);
-                assert!(!users::bind(conn, UserId::new(), &ada.email, two, &[1; 32])?);
+                assert!(users::bind(conn, ada.id, &ada.email, None, two, &[1; 32])?);
+                assert!(!users::bind(conn, UserId::new(), &ada.email, None, two, &[1; 32])?);
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .unwrap();
+    }
+
+    async fn an_address_that_is_not_confirmed_binds_only_oneself(db: Db) {
+        let world = db.world(0).await;
+        let (ada, eve) = (user(Some(world.account), "ada@example.com"), UserId::new());
+        let issuer = "https://id.example.com";
+        db.store
+            .write(move |conn| {
+                assert_eq!(users::insert(conn, &ada, &hash("x"))?, Ok(()));
+                let mut bind = |oneself| {
+                    users::bind(conn, ada.id, &ada.email, oneself, issuer, &[1; 32])
+                };
+                assert!(!bind(None)? && !bind(Some(eve))?);
+                assert!(bind(Some(ada.id))?, "who is signed in as the user is the user");
+                assert!(bind(None)?, "and stays it");
+                assert!(users::get(conn, ada.id)?.unwrap().email_confirmed);
                 Ok::<_, StoreError>(())
             })
             .await
@@ -158,7 +178,8 @@ on_both! {
         let bind = |subject: u8| {
             let email = email.clone();
             db.store.write(move |conn| {
-                users::bind(conn, id, &email, "https://id.example.com", &[subject; 32])
+                let oneself = Some(id);
+                users::bind(conn, id, &email, oneself, "https://id.example.com", &[subject; 32])
             })
         };
         let bound = futures_util::future::join_all((0..8).map(bind)).await;

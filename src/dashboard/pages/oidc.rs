@@ -92,7 +92,7 @@ fn turned_away(why: &TurnedAway, next: &str) -> HttpResponse {
             "Your single sign-on service has not verified your e-mail address."
         }
         TurnedAway::Nobody => {
-            "Nobody with your e-mail address may sign in here. Whoever runs this server can change that."
+            "Nobody with your e-mail address may sign in here. If you have a password here, sign in with it and connect single sign-on on your own page; else the server's operator can change that."
         }
         TurnedAway::Unreachable => {
             "Your single sign-on service does not answer. Try again in a moment, or use your password."

@@ -38,8 +38,8 @@ enum Outcome {
 }
 
 /// The page.
-pub async fn show(seen: Seen) -> HttpResponse {
-    render(&seen, StatusCode::OK, None)
+pub async fn show(auth: Data<Auth>, seen: Seen) -> HttpResponse {
+    render(&seen, &auth, StatusCode::OK, None)
 }
 
 /// Changes the password; every other session of this user ends.
@@ -51,17 +51,22 @@ pub async fn change_password(
 ) -> HttpResponse {
     let Given { current, new } = given.into_inner();
     let Some(new) = Password::new(new.into()) else {
-        return render(&seen, StatusCode::UNPROCESSABLE_ENTITY, Some(Outcome::Refused(GUESSABLE)));
+        return render(
+            &seen,
+            &auth,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Some(Outcome::Refused(GUESSABLE)),
+        );
     };
     match auth::change_password(&auth, &request, &seen.user, current.into(), new).await {
-        Ok(()) => render(&seen, StatusCode::OK, Some(Outcome::Done)),
+        Ok(()) => render(&seen, &auth, StatusCode::OK, Some(Outcome::Done)),
         Err(problem) => {
             let words = match problem.code() {
                 Code::WrongCredentials => "The current password is not right.",
                 Code::InvalidField => GUESSABLE,
                 code => code.detail(),
             };
-            render(&seen, problem.code().status(), Some(Outcome::Refused(words)))
+            render(&seen, &auth, problem.code().status(), Some(Outcome::Refused(words)))
         }
     }
 }
@@ -74,10 +79,12 @@ pub async fn sign_out_everywhere(request: HttpRequest, auth: Data<Auth>, seen: S
     Ok(answer)
 }
 
-fn render(seen: &Seen, status: StatusCode, outcome: Option<Outcome>) -> HttpResponse {
+fn render(seen: &Seen, auth: &Auth, status: StatusCode, outcome: Option<Outcome>) -> HttpResponse {
     let user = &seen.user;
     let role = if user.is_operator { "operator" } else { user.role.as_str() };
-    let content = content(user.email.as_str(), role, user.refused.as_ref(), outcome.as_ref());
+    let single_sign_on = auth.single_sign_on().is_some();
+    let (email, refused) = (user.email.as_str(), user.refused.as_ref());
+    let content = content(email, role, refused, outcome.as_ref(), single_sign_on);
     page(status, layout::frame(&seen.frame, Section::Own, "Your account", &[], &content))
 }
 
@@ -95,6 +102,7 @@ fn content(
     role: &str,
     refused: Option<&Refused>,
     outcome: Option<&Outcome>,
+    single_sign_on: bool,
 ) -> Markup {
     html! {
         (part::top(None, "You", &html! {}))
@@ -129,6 +137,17 @@ fn content(
                 div.actions { button.main type="submit" { "Change password" } }
             }
         }
+        @if single_sign_on {
+            section.card aria-labelledby="connect-title" {
+                div.top {
+                    div {
+                        h2 #connect-title { "Single sign-on" }
+                        p.muted { "Connects you with whoever has your e-mail address there, so that you can sign in that way. Once is enough." }
+                    }
+                    a.button href="/login/oidc?next=/account" { "Connect" }
+                }
+            }
+        }
         section.card aria-labelledby="everywhere-title" {
             div.top {
                 div {
@@ -149,16 +168,20 @@ mod tests {
 
     #[test]
     fn what_became_of_a_change_is_said() {
-        let html = |outcome| content("ann@example.com", "owner", None, outcome).into_string();
+        let html =
+            |outcome| content("ann@example.com", "owner", None, outcome, false).into_string();
         assert!(html(Some(&Outcome::Done)).contains("role=\"status\""));
         assert!(html(Some(&Outcome::Refused("No."))).contains("role=\"alert\">No."));
-        assert!(!html(None).contains("role=\"alert\""));
+        assert!(!html(None).contains("role=\"alert\"") && !html(None).contains("/login/oidc"));
+        let connects = content("ann@example.com", "owner", None, None, true).into_string();
+        assert!(connects.contains("href=\"/login/oidc?next=/account\""));
     }
 
     #[test]
     fn who_was_guessed_at_reads_how_often_and_from_where() {
         let refused = |count| Refused { count, last_at: 0, last_from: "192.0.2.7".to_owned() };
-        let html = |count| content("a@b", "owner", Some(&refused(count)), None).into_string();
+        let html =
+            |count| content("a@b", "owner", Some(&refused(count)), None, false).into_string();
         assert!(html(1).contains("One sign-in as you was refused"));
         assert!(
             html(12).contains("12 sign-ins as you were refused") && html(12).contains("192.0.2.7")
