@@ -17,6 +17,7 @@ mod keys;
 mod live;
 #[path = "../support/openid.rs"]
 mod openid;
+mod points;
 mod single_sign_on;
 mod relay;
 #[path = "../support/mod.rs"]
