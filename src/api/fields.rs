@@ -24,81 +24,81 @@ use crate::{
 
 /// The rule of each field, parameter and header that a 422 can name.
 const RULES: &[(&str, &str)] = &[
-    ("account_id", "Has to be the id of an existing account."),
-    ("agent_id", "Has to be the id of an existing agent."),
+    ("account_id", "Must be the id of an existing account."),
+    ("agent_id", "Must be the id of an existing agent."),
     ("closing_phrase", SPOKEN_RULE),
-    ("cursor", "Has to be a next_cursor that this list has given."),
-    ("current_password", "Has to be a text."),
+    ("cursor", "Must be a next_cursor that this list has given."),
+    ("current_password", "Must be a text."),
     (
         "dialect",
-        "Has to be native, twilio, signalwire, telnyx, plivo, vobiz, vonage, exotel, smartflo, jambonz or asterisk; or null.",
+        "Must be native, twilio, signalwire, telnyx, plivo, vobiz, vonage, exotel, smartflo, jambonz or asterisk; or null.",
     ),
     ("email", auth::EMAIL_RULE),
     ("end_calls", FLAG_RULE),
-    ("engine", "Has to be echo or relay."),
+    ("engine", "Must be echo or relay."),
     (
         "greeting",
-        "Has to be 1 to 1,000 characters, no control characters but tabs and line breaks, not shaped like a key; with the engine relay it may be empty or null.",
+        "Must be 1 to 1,000 characters, no control characters but tabs and line breaks, not shaped like a key; with the engine relay it may be empty or null.",
     ),
     (
         "Idempotency-Key",
-        "Has to be there, with 1 to 200 printable characters, not shaped like a key.",
+        "Must be there, with 1 to 200 printable characters, not shaped like a key.",
     ),
     ("is_active", FLAG_RULE),
     ("is_operator", FLAG_RULE),
-    ("key_id", "Has to be the id of a key."),
-    ("language", "Has to be a language tag such as en or en-GB."),
-    ("limit", "Has to be a whole number from 1 to 200."),
+    ("key_id", "Must be the id of a key."),
+    ("language", "Must be a language tag such as en or en-GB."),
+    ("limit", "Must be a whole number from 1 to 200."),
     ("live", FLAG_RULE),
-    ("max_concurrent_calls", "Has to be a whole number from 1 to 100,000, or null."),
+    ("max_concurrent_calls", "Must be a whole number from 1 to 100,000, or null."),
     ("max_duration_seconds", DURATION_RULE),
-    ("max_turns", "Has to be a whole number from 1 to 10,000, or null."),
+    ("max_turns", "Must be a whole number from 1 to 10,000, or null."),
     ("name", auth::NAME_RULE),
     (
         "note",
-        "Has to be 1 to 500 characters that can be seen, no control characters, none that turn the direction of writing, not shaped like a key; or null.",
+        "Must be 1 to 500 characters that can be seen, no control characters, none that turn the direction of writing, not shaped like a key; or null.",
     ),
     ("new_password", auth::password::RULE),
     ("password", auth::password::RULE),
     (
         "points",
-        "Has to be a number: whole seconds (1 point is 60 seconds), in range; a top-up is more than zero, an adjustment is not zero.",
+        "Must be a number: whole seconds (1 point is 60 seconds), in range; a top-up is more than zero, an adjustment is not zero.",
     ),
-    ("relay", "Has to be an object with the url of a bot; or null, unless the engine is relay."),
+    ("relay", "Must be an object with the url of a bot; or null, unless the engine is relay."),
     ("relay.connect_timeout_ms", TIMEOUT_RULE),
     ("relay.first_byte_timeout_ms", TIMEOUT_RULE),
     (
         "relay.secret",
-        "Has to be the name of an environment variable: UPVOOT_SECRET_ and then A-Z 0-9 _, at most 100 characters; or null.",
+        "Must be the name of an environment variable: UPVOOT_SECRET_ and then A-Z 0-9 _, at most 100 characters; or null.",
     ),
     ("relay.unreachable_phrase", SPOKEN_RULE),
     (
         "relay.url",
-        "Has to be a wss:// address, or a ws:// address on localhost, 127.0.0.0/8 or [::1]: up to 2,048 characters, no user name, no fragment, not shaped like a key.",
+        "Must be a wss:// address, or a ws:// address on localhost, 127.0.0.0/8 or [::1]: up to 2,048 characters, no user name, no fragment, not shaped like a key.",
     ),
-    ("replaces", "Has to be the id of an active key of the same agent, or null."),
-    ("retention_days", "Has to be a whole number of days from 1 to 36,500, or null."),
-    ("role", "Has to be owner, member or viewer."),
-    ("signature", "Has to be an object with provider and secret; or null."),
-    ("signature.provider", "Has to be twilio or plivo."),
+    ("replaces", "Must be the id of an active key of the same agent, or null."),
+    ("retention_days", "Must be a whole number of days from 1 to 36,500, or null."),
+    ("role", "Must be owner, member or viewer."),
+    ("signature", "Must be an object with provider and secret; or null."),
+    ("signature.provider", "Must be twilio or plivo."),
     (
         "signature.secret",
-        "Has to be the name of an environment variable: UPVOOT_SECRET_ and then A-Z 0-9 _, at most 100 characters.",
+        "Must be the name of an environment variable: UPVOOT_SECRET_ and then A-Z 0-9 _, at most 100 characters.",
     ),
     ("silence_timeout_seconds", DURATION_RULE),
     (
         "system_prompt",
-        "Has to be up to 20,000 characters, no control characters but tabs and line breaks, not shaped like a key; or null.",
+        "Must be up to 20,000 characters, no control characters but tabs and line breaks, not shaped like a key; or null.",
     ),
     (
         "voice",
-        "Has to be 1 to 64 of A-Z a-z 0-9 _ + . -, the first a letter or digit, not shaped like a key; or null.",
+        "Must be 1 to 64 of A-Z a-z 0-9 _ + . -, the first a letter or digit, not shaped like a key; or null.",
     ),
 ];
-const FLAG_RULE: &str = "Has to be true or false.";
-const DURATION_RULE: &str = "Has to be a whole number of seconds from 1 to 86,400.";
-const TIMEOUT_RULE: &str = "Has to be a whole number of milliseconds from 100 to 10,000.";
-const SPOKEN_RULE: &str = "Has to be 1 to 1,000 characters, no control characters but tabs and line breaks, not shaped like a key.";
+const FLAG_RULE: &str = "Must be true or false.";
+const DURATION_RULE: &str = "Must be a whole number of seconds from 1 to 86,400.";
+const TIMEOUT_RULE: &str = "Must be a whole number of milliseconds from 100 to 10,000.";
+const SPOKEN_RULE: &str = "Must be 1 to 1,000 characters, no control characters but tabs and line breaks, not shaped like a key.";
 
 /// A 422 for a field that breaks its rule.
 pub fn fault(field: &str) -> Problem {
@@ -385,7 +385,7 @@ mod tests {
         for (name, rule) in RULES {
             let problem = fault(name);
             assert_eq!(problem.named_field(), Some(*name));
-            assert!(rule.ends_with('.') && rule.starts_with("Has to be "), "{rule}");
+            assert!(rule.ends_with('.') && rule.starts_with("Must be "), "{rule}");
         }
     }
 

@@ -181,10 +181,10 @@ impl Auth {
 
 /// The rule for an e-mail address, in words.
 pub const EMAIL_RULE: &str =
-    "Has to be an e-mail address that no other user has, without characters that cannot be seen.";
+    "Must be an e-mail address that no other user has, without characters that cannot be seen.";
 
 /// The rule for what people call something, in words.
-pub const NAME_RULE: &str = "Has to be 1 to 200 characters that can be seen, no control characters, none that turn the direction of writing, not shaped like a key.";
+pub const NAME_RULE: &str = "Must be 1 to 200 characters that can be seen, no control characters, none that turn the direction of writing, not shaped like a key.";
 
 /// What people call an account; the same rule as in the API.
 fn account_name(raw: &str) -> Result<String, Problem> {

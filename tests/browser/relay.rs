@@ -46,11 +46,11 @@ async fn a_bot_is_put_behind_an_agent_and_a_wrong_address_is_told_at_its_field()
     assert!(!browser.has("textbox", "Greeting").await, "the bot greets");
     let address = browser.write("textbox", ADDRESS, "ws://bot.example.com/").await;
     browser.press("Create").await;
-    browser.is_told_at(&address, "Has to be a wss:// address").await;
+    browser.is_told_at(&address, "Must be a wss:// address").await;
     browser.fill(ADDRESS, "wss://bot.example.com/calls").await;
     let secret = browser.write("textbox", "Name of the bot's secret", "hunter2").await;
     browser.press("Create").await;
-    browser.is_told_at(&secret, "Has to be the name of an environment variable").await;
+    browser.is_told_at(&secret, "Must be the name of an environment variable").await;
     browser.fill("Name of the bot's secret", "UPVOOT_SECRET_BOT").await;
     browser.press("Create").await;
     browser.arrives_where("the agent's page", |path| path.starts_with("/agents/agt_")).await;
@@ -67,7 +67,7 @@ async fn a_bot_is_put_behind_an_agent_and_a_wrong_address_is_told_at_its_field()
     // Its settings, each told at its field.
     let connect = browser.write("spinbutton", "Time to connect", "50").await;
     browser.press("Save").await;
-    browser.is_told_at(&connect, "Has to be a whole number of milliseconds").await;
+    browser.is_told_at(&connect, "Must be a whole number of milliseconds").await;
     browser.write("spinbutton", "Time to connect", "700").await;
     browser.write("textbox", "When the bot cannot be reached", "Nobody is here.").await;
     browser.choose("Provider's protocol", "Telnyx").await;
@@ -75,7 +75,7 @@ async fn a_bot_is_put_behind_an_agent_and_a_wrong_address_is_told_at_its_field()
     browser.choose("Signature", "Plivo signs every call").await;
     let signed = browser.write("textbox", "Name of the signature's secret", "PLIVO").await;
     browser.press("Save").await;
-    browser.is_told_at(&signed, "Has to be the name of an environment variable").await;
+    browser.is_told_at(&signed, "Must be the name of an environment variable").await;
     browser.fill("Name of the signature's secret", "UPVOOT_SECRET_PLIVO").await;
     browser.saved().await;
     let changed = agent(&app, &id).await;
@@ -92,7 +92,7 @@ async fn a_bot_is_put_behind_an_agent_and_a_wrong_address_is_told_at_its_field()
     browser.choose("Signature", "Not checked: the key is enough").await;
     let greeting = browser.the("textbox", "Greeting").await;
     browser.press("Save").await;
-    browser.is_told_at(&greeting, "Has to be 1 to 1,000 characters").await;
+    browser.is_told_at(&greeting, "Must be 1 to 1,000 characters").await;
     browser.fill("Greeting", "Hello again.").await;
     browser.saved().await;
     let echo = agent(&app, &id).await;

@@ -58,6 +58,24 @@ async fn the_description_is_one() {
     server.stop().await;
 }
 
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
+    response_schema_conformance,negative_data_rejection";
+
+/// Requests by this description, the same each time, and few enough for a busy machine.
+fn requests(python: &Path, server: &Server, description: &Path) -> Command {
+    let mut schemathesis = Command::new(python.with_file_name("schemathesis"));
+    schemathesis
+        .arg("run")
+        .arg(description)
+        .args(["--url", &server.base])
+        .args(["--header", &format!("Authorization: Bearer {TOKEN}")])
+        .args(["--checks", CHECKS, "--phases", "examples,coverage,fuzzing"])
+        .args(["--seed", "1", "--max-examples", "20", "--generation-database", "none"])
+        .args(["--workers", "1", "--no-shrink"])
+        .args(["--warnings", "off", "--suppress-health-check", "all"]);
+    schemathesis
+}
+
 #[actix_web::test]
 async fn the_server_is_what_the_description_says() {
     let Some(python) = actix_web::web::block(python).await.unwrap() else { return };
@@ -65,19 +83,23 @@ async fn the_server_is_what_the_description_says() {
     let account = server.account(10.0).await;
     let agent = server.agent(&account, serde_json::json!({})).await;
     server.key(&agent).await;
-    let mut schemathesis = Command::new(python.with_file_name("schemathesis"));
-    schemathesis
-        .arg("run")
-        .arg(format!("{}/api/openapi.json", server.base))
-        .args(["--header", &format!("Authorization: Bearer {TOKEN}")])
-        .args(["--checks", CHECKS, "--phases", "examples,coverage,fuzzing"])
-        // The same requests each time, and few enough for a busy machine.
-        .args(["--seed", "1", "--generation-deterministic", "--max-examples", "20"])
-        .args(["--workers", "1", "--no-shrink", "--generation-database", "none"])
-        .args(["--warnings", "off", "--suppress-health-check", "all"]);
-    passes(schemathesis, dir.path()).await;
+    let mut description = server.get("/api/openapi.json").await.body;
+    let file = dir.path().join("openapi.json");
+    std::fs::write(&file, description.to_string()).unwrap();
+    passes(requests(&python, &server, &file), dir.path()).await;
+
+    // It would say so if the server took what the description forbids.
+    let parameters = description.pointer_mut("/paths/~1api~1accounts/get/parameters").unwrap();
+    for parameter in parameters.as_array_mut().unwrap() {
+        if parameter["name"] == "limit" {
+            parameter["schema"]["maximum"] = 100.into();
+        }
+    }
+    std::fs::write(&file, description.to_string()).unwrap();
+    let mut control = requests(&python, &server, &file);
+    control.args(["--include-operation-id", "list_accounts"]).current_dir(dir.path());
+    let ran = actix_web::web::block(move || control.output()).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(!ran.status.success() && said.contains("limit=101"), "{said}");
     server.stop().await;
 }
-
-const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
-    response_schema_conformance,negative_data_rejection";
