@@ -113,6 +113,8 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
     let on_end_requested = move |call, reason| ended.end_calls(vec![call], reason);
     let ledger = Ledger::start(store.clone(), node_id, clock, on_end_requested).await?;
 
+    let speaker = Speaker::new(settings.speech_sandbox.clone());
+    rt::spawn(speaker.clone().introduce());
     let hub = Hub::default();
     let lost = ledger.clone();
     let voice = web::Data::new(Voice {
@@ -121,7 +123,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         registry: registry.clone(),
         ledger: ledger.clone(),
         hub: hub.clone(),
-        speaker: Speaker::new(),
+        speaker: speaker.clone(),
         attempts: Attempts::new(settings.attempts_per_minute),
         proxies: settings.trusted_proxies.clone(),
         public_address: settings.public_address(),
@@ -140,6 +142,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
     let context = web::Data::new(api::Context {
         store: store.clone(),
         registry: registry.clone(),
+        speaker,
         limits: api::Limits::default(),
         readiness: api::Readiness::new(store.clone(), ledger.clone()),
     });

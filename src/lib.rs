@@ -76,4 +76,5 @@ pub mod store;
 pub mod telemetry;
 pub mod text;
 pub mod trust;
+pub mod turns;
 pub mod user;

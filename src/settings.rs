@@ -104,6 +104,11 @@ pub struct ServeArgs {
     #[arg(long = "transcript-bytes", env = "UPVOOT_TRANSCRIPT_BYTES", default_value = "262144", value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1_024..=16_777_216))]
     pub transcript_bytes: u32,
 
+    /// A program that is `upvoot`, for the sandbox that speech is rendered in; the command line sets it
+    /// to itself. Unset, speech is rendered without a sandbox, and the log says so.
+    #[arg(skip)]
+    pub speech_sandbox: Option<PathBuf>,
+
     /// Single sign-on.
     #[command(flatten)]
     pub oidc: OidcArgs,

@@ -29,6 +29,7 @@ const TIERS: [(u8, &[&str]); 6] = [
             "budget",
             "pool",
             "text",
+            "turns",
         ],
     ),
 ];

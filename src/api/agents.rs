@@ -70,14 +70,16 @@ pub struct View {
     created_at: String,
 }
 
-impl From<Agent> for View {
-    fn from(agent: Agent) -> Self {
+impl View {
+    /// As it is seen by whom.
+    fn seen(agent: Agent, who: &Who) -> Self {
+        let may_change = who.principal.may(Action::Work);
         Self {
             id: agent.id.to_string(),
             account_id: agent.account_id.to_string(),
             name: agent.name,
             engine: agent.engine.as_str(),
-            relay: agent.relay.map(RelayView::from),
+            relay: agent.relay.map(|relay| RelayView::of(relay, may_change)),
             dialect: agent.dialect.map(dialect::Name::as_str),
             signature: agent.signature.map(SignatureView::from),
             greeting: agent.greeting,
@@ -269,6 +271,7 @@ pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewAgent>)
     let (mut agent, settings) = new.split();
     settings.apply(&mut agent, who.principal.may(Action::Operate))?;
     let (account_id, limits) = (agent.account_id, context.limits);
+    let asker = who.clone();
     let agent = context
         .store
         .write(move |conn| {
@@ -282,7 +285,8 @@ pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewAgent>)
             Ok::<_, Problem>(agent)
         })
         .await?;
-    Ok(created(&View::from(agent)))
+    context.speaker.prepare(&agent);
+    Ok(created(&View::seen(agent, &asker)))
 }
 
 /// Agents, newest first.
@@ -293,7 +297,7 @@ pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
     let (page, account) = (query.page()?, who.lists(query.get("account_id")?));
     let rows = page.rows();
     let rows = context.store.read(move |conn| agents::list(conn, account, rows)).await?;
-    Ok(ok(&page.list(rows, |agent| agent.id, View::from)))
+    Ok(ok(&page.list(rows, |agent| agent.id, |agent| View::seen(agent, &who))))
 }
 
 /// One agent.
@@ -303,7 +307,7 @@ pub async fn get(context: Data<Context>, who: Who, Id(id): Id<AgentId>) -> Answe
     let agent = context.store.read(move |conn| agents::get(conn, id)).await?;
     let agent = agent.ok_or(Code::NotFound)?;
     who.sees(agent.account_id)?;
-    Ok(ok(&View::from(agent)))
+    Ok(ok(&View::seen(agent, &who)))
 }
 
 /// Changes an agent, for calls that start from now on. What is absent stays; `relay` and `signature`
@@ -316,6 +320,7 @@ pub async fn update(
     Id(id): Id<AgentId>,
     Body(change): Body<AgentChange>,
 ) -> Answer {
+    let asker = who.clone();
     let agent = context
         .store
         .write(move |conn| {
@@ -331,7 +336,8 @@ pub async fn update(
             Ok::<_, Problem>(after)
         })
         .await?;
-    Ok(ok(&View::from(agent)))
+    context.speaker.prepare(&agent);
+    Ok(ok(&View::seen(agent, &asker)))
 }
 
 /// Hides an agent that has neither live calls nor active keys. Its revoked keys go on being refused

@@ -13,6 +13,7 @@ use crate::{
     agent::{
         profile::{Engine, RelayUrl, SignatureProvider},
         secret::SecretName,
+        speech::words,
     },
     auth::{self, password::Password},
     dialect,
@@ -38,7 +39,7 @@ const RULES: &[(&str, &str)] = &[
     ("engine", "Must be echo or relay."),
     (
         "greeting",
-        "Must be 1 to 1,000 characters, no control characters but tabs and line breaks, not shaped like a key; with the engine relay it may be empty or null.",
+        "Must be 1 to 1,000 characters, no control characters but tabs and line breaks, not shaped like a key, nothing more than twenty times in a row; with the engine relay it may be empty or null.",
     ),
     (
         "Idempotency-Key",
@@ -98,7 +99,7 @@ const RULES: &[(&str, &str)] = &[
 const FLAG_RULE: &str = "Must be true or false.";
 const DURATION_RULE: &str = "Must be a whole number of seconds from 1 to 86,400.";
 const TIMEOUT_RULE: &str = "Must be a whole number of milliseconds from 100 to 10,000.";
-const SPOKEN_RULE: &str = "Must be 1 to 1,000 characters, no control characters but tabs and line breaks, not shaped like a key.";
+const SPOKEN_RULE: &str = "Must be 1 to 1,000 characters, no control characters but tabs and line breaks, not shaped like a key, nothing more than twenty times in a row.";
 
 /// A 422 for a field that breaks its rule.
 pub fn fault(field: &str) -> Problem {
@@ -172,15 +173,21 @@ texts! {
     /// A remark beside a top-up or an adjustment; trimmed.
     Note (min_length = 1, max_length = 500) = |raw| name(&raw, 500);
     /// Something an agent says; trimmed.
-    Spoken (min_length = 1, max_length = 1000) = |raw| text(&raw, 1, 1_000, LINES);
+    Spoken (min_length = 1, max_length = 1000) = |raw| spoken(&raw, 1);
     /// What an agent says first, or nothing; trimmed.
-    Greeting (max_length = 1000) = |raw| text(&raw, 0, 1_000, LINES);
+    Greeting (max_length = 1000) = |raw| spoken(&raw, 0);
     /// Instructions for a language model; trimmed.
     Prompt (max_length = 20000) = |raw| text(&raw, 0, 20_000, LINES);
     /// A BCP 47 language tag.
     Language (max_length = 35, example = "en-GB") = |raw| language(&raw);
     /// A synthesiser's voice: one safe word, for it becomes an argument of a process.
     Voice (min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9][A-Za-z0-9_+.-]{0,63}$") = |raw| voice(&raw);
+}
+
+/// A text that a person could say: what only repeats is refused.
+fn spoken(raw: &str, min: usize) -> Result<String, Refused> {
+    let text = text(raw, min, 1_000, LINES)?;
+    words::normalised(&text).is_some().then_some(text).ok_or(Refused)
 }
 
 fn language(raw: &str) -> Result<String, Refused> {
@@ -342,7 +349,13 @@ mod tests {
             assert!(!takes::<Name>(wrong), "{wrong:?}");
         }
         assert!(takes::<Spoken>("Hello.\nAgain.") && !takes::<Spoken>("a\u{7}b"));
-        assert!(takes::<Spoken>(&long(1_000)) && !takes::<Spoken>(&long(1_001)));
+        let said = |n: usize| -> String {
+            let words: String = (100..400).map(|number| format!("{number}ü ")).collect();
+            words.chars().take(n - 1).chain(['.']).collect()
+        };
+        assert!(takes::<Spoken>(&said(1_000)) && !takes::<Spoken>(&said(1_001)));
+        assert!(takes::<Greeting>(&said(1_000)) && !takes::<Greeting>(&said(1_001)));
+        assert!(!takes::<Spoken>(&"㍻".repeat(990)) && !takes::<Greeting>(&"ha ".repeat(300)));
         assert!(takes::<Prompt>("") && takes::<Prompt>(&long(20_000)));
         assert!(
             !takes::<Prompt>(&long(20_001)) && !takes::<Prompt>("a\0") && !takes::<Prompt>(KEY)

@@ -35,6 +35,7 @@ pub use self::{health::Readiness, limits::Limits};
 
 use self::route::at;
 use crate::{
+    agent::speech::Speaker,
     auth::{
         self,
         Action::{Keys, Look, Manage, Operate, Own, Work},
@@ -54,6 +55,8 @@ pub struct Context {
     pub limits: Limits,
     /// Whether it can admit calls.
     pub readiness: Readiness,
+    /// Renders what agents say when they are made or changed.
+    pub speaker: Speaker,
 }
 
 /// Mounts everything under `/api`, and `/healthz` and `/readyz`. The description and its page hold

@@ -78,7 +78,7 @@ impl<Id: Copy + Display> Wanted<Id> {
     }
 
     /// The page, made of the store's rows.
-    pub fn list<R, T>(&self, mut rows: Vec<R>, id: fn(&R) -> Id, item: fn(R) -> T) -> List<T> {
+    pub fn list<R, T>(&self, mut rows: Vec<R>, id: fn(&R) -> Id, item: impl Fn(R) -> T) -> List<T> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);

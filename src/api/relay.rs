@@ -50,13 +50,16 @@ pub struct NewRelay {
 }
 
 impl NewRelay {
-    /// The relay, as it replaces `before`. An address that the operator sets is trusted, one that
+    /// The relay, as it replaces `before`. An address that is sent as those see it who may not change it
+    /// stays what it was. An address that the operator sets is trusted, one that
     /// anybody else sets or changes is not, and one that is sent as it was stays what it was.
     ///
     /// # Errors
     /// A 422, if somebody else than the operator sets a secret, or has one go to another address.
     pub fn replacing(self, before: Option<&Relay>, by_operator: bool) -> Result<Relay, Problem> {
         let BotUrl(url) = self.url;
+        let masked = before.filter(|before| before.url.masked() == url.as_str());
+        let url = masked.map_or(url, |before| before.url.clone());
         let same_bot = before.filter(|before| before.url == url);
         let trusted = by_operator || same_bot.is_some_and(|before| before.trusted);
         let secret = self.secret.map(|Secret(name)| name);
@@ -85,6 +88,7 @@ impl NewRelay {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Relay)]
 pub struct RelayView {
+    /// The values of its query are `***` for those who may not change it.
     #[schema(example = "wss://bot.example.com/calls")]
     url: String,
     /// The environment variable whose value the bot is sent as a bearer token; null: none.
@@ -97,10 +101,11 @@ pub struct RelayView {
     trusted: bool,
 }
 
-impl From<Relay> for RelayView {
-    fn from(relay: Relay) -> Self {
+impl RelayView {
+    /// As it is seen by somebody who may change it, or may not.
+    pub fn of(relay: Relay, may_change: bool) -> Self {
         Self {
-            url: relay.url.as_str().to_owned(),
+            url: if may_change { relay.url.as_str().to_owned() } else { relay.url.masked() },
             secret: relay.secret.map(|name| name.to_string()),
             connect_timeout_ms: relay.connect_timeout_ms,
             first_byte_timeout_ms: relay.first_byte_timeout_ms,

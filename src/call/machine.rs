@@ -90,7 +90,7 @@ struct Turns {
 
 /// What takes a call from one state to another.
 enum Step {
-    /// A phrase that was awaited is here; empty if it was given up.
+    /// A phrase that was awaited is here, or the chime that stands for one that was given up.
     Speak(Bytes),
     /// A phrase has been said.
     Said,

@@ -19,7 +19,7 @@ mod outbox;
 mod playback;
 mod record;
 mod silence;
-mod speech;
+pub mod speech;
 mod stretches;
 
 pub use event::{EndReason, Event, Role, TranscriptLine};

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::{Time, outbox::Outbox};
 use crate::audio::format::Format;
 
-/// How long a phrase is waited for. After that the call goes on with its transcript alone.
+/// How long a phrase is waited for. After that the chime stands for it: a caller always hears something.
 pub const AWAITED: Duration = Duration::from_secs(3);
 
 /// A phrase, before and while it is said.

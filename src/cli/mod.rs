@@ -14,11 +14,13 @@ pub mod paint;
 pub mod phone;
 pub mod scan_logs;
 pub mod serve;
+pub mod speech_child;
 
 use std::{
     error::Error,
     ffi::OsString,
     io::{self, IsTerminal},
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -28,6 +30,7 @@ use clap::{
 };
 
 use crate::{
+    agent::speech::sandbox,
     settings::{LogArgs, ServeArgs},
     telemetry::{self, LogFormat, redact::redact},
 };
@@ -75,6 +78,10 @@ impl Command {
 
 /// Does what the arguments of this process ask for.
 pub fn run() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|command| command == sandbox::COMMAND) {
+        // Before anything else: no log, no runtime, no second thread.
+        return speech_child::run(std::env::args_os().skip(1));
+    }
     let words = with_command(std::env::args_os().collect(), io::stdout().is_terminal());
     let command = environment::empty_is_unset(Arguments::command());
     let known = environment::known(&Arguments::command());
@@ -116,6 +123,13 @@ fn with_command(mut arguments: Vec<OsString>, terminal: bool) -> Vec<OsString> {
         arguments.insert(1.min(arguments.len()), word.into());
     }
     arguments
+}
+
+/// This program, to be started again: the very file that runs, also when an update has put another in
+/// its place.
+fn own_program() -> Option<PathBuf> {
+    let running = PathBuf::from("/proc/self/exe");
+    if running.exists() { Some(running) } else { std::env::current_exe().ok() }
 }
 
 /// Help, the version, or what is wrong with the arguments.

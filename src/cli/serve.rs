@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{interrupt::Interrupts, memory, paint};
+use super::{interrupt::Interrupts, memory, own_program, paint};
 use crate::{
     app::{self, Running},
     settings::ServeArgs,
@@ -13,10 +13,11 @@ use crate::{
 /// Serves until SIGTERM or SIGINT, then drains; a second signal ends the calls that are left at
 /// once. SIGHUP has the certificate read again. The exit status is 0 if it started, stopped, and left
 /// nothing unsettled.
-pub async fn run(settings: ServeArgs) -> ExitCode {
+pub async fn run(mut settings: ServeArgs) -> ExitCode {
     memory::keep_private();
     // A call takes a descriptor or two, and the usual soft limit is 1024. Where it cannot be raised,
     // it stays as it is.
+    settings.speech_sandbox = own_program();
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     // From here on neither ends the process by itself.
     let (mut interrupts, mut hangups) = match listen() {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tracing_subscriber::util::SubscriberInitExt;
 use upvoot::{
+    agent::speech::Speaker,
     api,
     auth::{self, Auth},
     client_addr::Proxies,
@@ -83,6 +84,7 @@ impl TestApp {
             registry: registry.clone(),
             limits,
             readiness: api::Readiness::new(store.clone(), ledger),
+            speaker: Speaker::with_program(None, None),
         });
         let public_url = PUBLIC_URL.to_owned();
         let token = token.map(SecretString::from);

@@ -197,6 +197,52 @@ async fn a_bot_may_greet_and_an_echo_has_to() {
 }
 
 #[actix_web::test]
+async fn who_may_not_change_an_agent_reads_no_value_of_its_bots_query() {
+    let app = TestApp::start().await;
+    let account = app.account().await;
+    app.user(&account, "ada@example.com", "owner").await;
+    app.user(&account, "vic@example.com", "viewer").await;
+    let (ada, vic) = (app.sign_in("ada@example.com").await, app.sign_in("vic@example.com").await);
+    let (url, masked) = ("wss://b.example/a?token=s3cret&n", "wss://b.example/a?token=***&***");
+    let made = ada.post(&app, "/api/agents", &new(&account, json!({"url": url}))).await;
+    let made = made.status(201).json();
+    assert_eq!(made["relay"]["url"], url, "who sets it sees it");
+    let path = format!("/api/agents/{}", string(&made["id"]));
+    assert_eq!(vic.get(&app, &path).await.json()["relay"]["url"], masked);
+    let listed = vic.get(&app, "/api/agents").await.json();
+    assert_eq!(listed["items"][0]["relay"]["url"], masked);
+    assert_eq!(ada.get(&app, &path).await.json()["relay"]["url"], url);
+
+    // What a viewer was shown comes back from an owner: it means the address that is there.
+    let same = json!({"relay": {"url": masked, "connect_timeout_ms": 500}});
+    let kept = ada.patch(&app, &path, &same).await.status(200).json();
+    assert_eq!(
+        (&kept["relay"]["url"], &kept["relay"]["connect_timeout_ms"]),
+        (&json!(url), &json!(500))
+    );
+    let other = json!({"relay": {"url": "wss://b.example/b?token=***"}});
+    let changed = ada.patch(&app, &path, &other).await.status(200).json();
+    assert_eq!(
+        changed["relay"]["url"], "wss://b.example/b?token=***",
+        "another one is as it is sent"
+    );
+}
+
+#[actix_web::test]
+async fn a_phrase_that_only_repeats_is_refused() {
+    let app = TestApp::start().await;
+    let account = app.account().await;
+    let mad = "㍻".repeat(990);
+    for field in ["greeting", "closing_phrase"] {
+        let mut body = new(&account, json!({"url": URL}));
+        body[field] = json!(mad);
+        app.post("/api/agents", &body).await.refused_field(field);
+    }
+    let relay = json!({"url": URL, "unreachable_phrase": mad});
+    app.post("/api/agents", &new(&account, relay)).await.refused_field("relay.unreachable_phrase");
+}
+
+#[actix_web::test]
 async fn only_an_address_that_the_operator_set_is_trusted() {
     let app = TestApp::start().await;
     let account = app.account().await;

@@ -18,12 +18,16 @@ const PASSWORD: &str = "correct horse battery";
 
 /// An agent that an owner of a new account has made in the dashboard's way, and a key for it.
 async fn made_by_an_owner(server: &Server, fields: Value) -> (String, NewKey) {
+    made_by(server, EMAIL, fields).await
+}
+
+async fn made_by(server: &Server, email: &str, fields: Value) -> (String, NewKey) {
     let account = server.account(10.0).await;
     let user =
-        json!({"account_id": account, "email": EMAIL, "password": PASSWORD, "role": "owner"});
+        json!({"account_id": account, "email": email, "password": PASSWORD, "role": "owner"});
     assert_eq!(server.post("/api/users", user).await.status, 201);
     let client = Client::builder().redirect(Policy::none()).build().unwrap();
-    let form = format!("next=/&email={EMAIL}&password={}", PASSWORD.replace(' ', "+"));
+    let form = format!("next=/&email={email}&password={}", PASSWORD.replace(' ', "+"));
     let signed_in = client
         .post(format!("{}/login", server.base))
         .header("origin", &server.base)
@@ -80,6 +84,28 @@ async fn an_owner_has_no_bot_in_the_servers_own_network_and_the_operator_has() {
     let shown = server.request("PATCH", &path, Some(vouched), &[]).await;
     assert_eq!(shown.body["relay"]["trusted"], true);
     is_answered(&server, &key, &place).await;
+    server.stop().await;
+}
+
+#[actix_web::test]
+async fn an_owner_does_not_learn_which_names_the_servers_network_has() {
+    let server = Server::sqlite().await;
+    let place = Place::free().await;
+    let inside = place.url().replace("127.0.0.1", "localhost");
+    let mut told = Vec::new();
+    for (email, url) in [
+        ("inside@example.com", inside.as_str()),
+        ("nowhere@example.com", "wss://there-is-no-such-name.invalid/"),
+    ] {
+        let (_, key) = made_by(&server, email, relay_agent(json!({"url": url}))).await;
+        let mut phone = Phone::dial(&server.voice(&key.key)).await.unwrap();
+        told.push(phone.until("error").await);
+        phone.until("call_end").await;
+    }
+    assert_eq!(told[0]["code"], "bot_unreachable");
+    assert_eq!(told[0], told[1], "inside, and nowhere");
+    let knock = timeout(Duration::from_millis(50), place.connection()).await;
+    assert!(knock.is_err(), "nobody has knocked");
     server.stop().await;
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use upvoot::call::{CallPlan, EndReason, Input};
+use upvoot::{
+    audio::tone,
+    call::{CallPlan, EndReason, Input},
+};
 
 use crate::line::{ANCHOR, Line, ms, plan, s, voice, zeros};
 
@@ -188,11 +191,13 @@ fn a_closing_phrase_that_comes_late_is_still_said() {
 }
 
 #[test]
-fn a_closing_phrase_that_never_comes_is_not_waited_for_longer_than_three_seconds() {
+fn a_closing_phrase_that_never_comes_is_a_chime_after_three_seconds() {
     let mut line = Line::open(silent_after(s(1)));
     line.says(Input::Greeting(voice(100)));
     let finished = line.until_over();
-    assert_eq!((finished.reason, finished.talk), (EndReason::Silence, ms(1_100) + s(3)));
+    assert!(line.audio().ends_with(&tone::chime()), "never silence");
+    let talk = ms(1_100) + s(3) + ms(500);
+    assert_eq!((finished.reason, finished.talk), (EndReason::Silence, talk));
 }
 
 #[test]

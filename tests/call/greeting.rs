@@ -1,6 +1,9 @@
 //! How a call begins.
 
-use upvoot::call::{Input, Role, TranscriptLine};
+use upvoot::{
+    audio::tone,
+    call::{Input, Role, TranscriptLine},
+};
 
 use crate::line::{Line, ms, plan, s, voice, zeros};
 
@@ -33,14 +36,16 @@ fn the_greeting_is_paced_in_few_wake_ups_and_ends_with_room_for_the_echo() {
 }
 
 #[test]
-fn a_greeting_that_never_comes_is_read_and_the_call_goes_on() {
+fn a_greeting_that_never_comes_is_a_chime_and_the_call_goes_on() {
     let mut line = Line::open(plan());
     line.until(ms(2_999));
     line.hears(&[]);
     line.until(s(3));
-    line.hears(&["assistant: Hello."]);
+    line.hears(&["assistant: Hello.", "audio_start", "180 ms"]);
     line.says(Input::Greeting(voice(500)));
-    line.hears(&[]);
+    line.pass(s(1));
+    line.hears(&["320 ms", "audio_end"]);
+    assert_eq!(line.audio(), tone::chime(), "never silence");
     line.says(Input::Audio(voice(20)));
     line.hears(&["audio_start", "20 ms"]);
 }

@@ -14,6 +14,7 @@ mod death;
 mod listener;
 mod memory;
 mod private;
+mod sandbox;
 mod set_up;
 mod stopping;
 mod tls;

@@ -98,7 +98,9 @@ impl Server {
         let fixed = ["test", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
         let token = ["--admin-token", TOKEN, "--database-url", &database_url];
         let all = fixed.iter().chain(&token).chain(flags);
-        let running = app::start(Flags::parse_from(all).serve).await.expect("the server starts");
+        let mut settings = Flags::parse_from(all).serve;
+        settings.speech_sandbox = Some(env!("CARGO_BIN_EXE_upvoot").into());
+        let running = app::start(settings).await.expect("the server starts");
         Self::at(running.address(), Host::Here(Box::new(running)), keep)
     }
 

@@ -17,6 +17,9 @@ use crate::key::looks_like_key;
 /// Characters of the longest address.
 const LONGEST: usize = 2048;
 
+/// What stands for a value that is not shown.
+const HIDDEN: &str = "***";
+
 /// The address of a bot. `Display` and `Debug` show scheme and host only: people put tokens into
 /// paths and query strings.
 #[derive(Clone, PartialEq, Eq)]
@@ -65,6 +68,18 @@ impl RelayUrl {
     /// The whole address: for the store, and for those who may read the agent.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The address with the values of its query hidden, for those who may not change it: people put
+    /// tokens there.
+    pub fn masked(&self) -> String {
+        let Some((address, query)) = self.text.split_once('?') else { return self.text.clone() };
+        let hide = |pair: &str| match pair.split_once('=') {
+            Some((name, _)) => format!("{name}={HIDDEN}"),
+            None => HIDDEN.to_owned(),
+        };
+        let query = query.split('&').map(hide).collect::<Vec<_>>().join("&");
+        format!("{address}?{query}")
     }
 
     /// The name that the certificate has to be for.
@@ -215,6 +230,22 @@ mod tests {
         for shown in [format!("{url}"), format!("{url:?}"), format!("{url:#?}")] {
             assert!(shown.contains("wss://Bot.example.com/…"), "{shown}");
             assert!(!shown.contains("s3cret"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_masked_address_has_no_value_of_its_query() {
+        for (text, masked) in [
+            ("wss://bot.example.com/call", "wss://bot.example.com/call"),
+            ("wss://bot.example.com?s3cret", "wss://bot.example.com?***"),
+            (
+                "wss://b.example/a?token=s3cret&n=7&&x=a=b?",
+                "wss://b.example/a?token=***&n=***&***&x=***",
+            ),
+        ] {
+            let url: RelayUrl = text.parse().unwrap();
+            assert_eq!(url.masked(), masked);
+            assert_eq!(masked.parse::<RelayUrl>().unwrap().masked(), masked);
         }
     }
 

@@ -8,6 +8,7 @@ use std::{
     fmt::Write,
     io,
     net::{SocketAddr, ToSocketAddrs},
+    time::Duration,
 };
 
 use secrecy::ExposeSecret;
@@ -16,7 +17,7 @@ use tokio::{
     net::{TcpSocket, TcpStream},
     sync::Semaphore,
     task::spawn_blocking,
-    time::{Instant, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::{WebSocketStream, tungstenite::handshake::client::generate_key};
@@ -40,6 +41,8 @@ pub(super) type Socket = WebSocketStream<Metered<Box<dyn Wire>>>;
 /// Names that are looked up at once. The system's resolver blocks a thread each, and threads are
 /// what the database is asked on too.
 const LOOKUPS: usize = 32;
+/// How long it takes at least to say that a name of an account's own leads nowhere.
+const NAMES_FAIL_AFTER: Duration = Duration::from_millis(500);
 /// Addresses of one name that are tried.
 const MOST_ADDRESSES: usize = 4;
 /// Bytes that the system may hold for a bot that does not read: two seconds of sound, which the
@@ -52,7 +55,7 @@ pub(super) async fn dial(
     reach: &Reach,
     unfinished: Unfinished,
 ) -> Result<Socket, Gone> {
-    let tcp = connect(target, reach).await?;
+    let tcp = reach_bot(target, reach).await?;
     let wire: Box<dyn Wire> = if target.url.secure {
         let connecting = TlsConnector::from(client_tls()).connect(target.url.server_name(), tcp);
         Box::new(connecting.await.map_err(|error| failed(Gone::Insecure, &error))?)
@@ -60,6 +63,24 @@ pub(super) async fn dial(
         Box::new(tcp)
     };
     upgrade(target, wire, unfinished).await
+}
+
+/// Connects. What an account's own users learn of a name that leads nowhere they may call is the same, and
+/// comes after the same time, whether it exists or not.
+async fn reach_bot(target: &Target, reach: &Reach) -> Result<TcpStream, Gone> {
+    let shown_at = Instant::now() + NAMES_FAIL_AFTER;
+    let gone = match connect(target, reach).await {
+        Ok(stream) => return Ok(stream),
+        Err(gone) => gone,
+    };
+    if target.trusted || matches!(target.url.host, Host::Address(_)) {
+        return Err(gone);
+    }
+    if gone == Gone::Refused {
+        tracing::info!(bot = %target.url, "a bot's name leads to an address that may not be called");
+    }
+    sleep_until(shown_at).await;
+    Err(gone.of_a_name())
 }
 
 async fn connect(target: &Target, reach: &Reach) -> Result<TcpStream, Gone> {

@@ -27,6 +27,16 @@ pub enum Gone {
 }
 
 impl Gone {
+    /// What an account's own users learn of a name that they have chosen. That it leads into the server's
+    /// own network and that it leads nowhere is one and the same to them: else they could find out, name by
+    /// name, what there is inside.
+    pub(super) fn of_a_name(self) -> Self {
+        match self {
+            Self::Refused => Self::Unreachable,
+            other => other,
+        }
+    }
+
     /// Stable, for programs.
     pub fn code(self) -> &'static str {
         match self {

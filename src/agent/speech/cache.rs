@@ -3,6 +3,7 @@
 //! It knows no synthesiser and no runtime; [`super::Speaker`] decides what to render when.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     time::{Duration, Instant},
 };
@@ -10,16 +11,18 @@ use std::{
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, Shared};
 
-use crate::audio::format::Format;
+use crate::{audio::format::Format, id::AccountId};
 
-/// Bytes that are kept, least recently used first to go.
+/// Bytes that are kept: the least recently used of the account that has the most goes first.
 const MOST_KEPT: usize = 64 * 1024 * 1024;
 /// How long a failure is remembered before it is tried again.
 const FAILURE_KEPT: Duration = Duration::from_secs(30);
 
-/// What is to be said, how, and on what line.
+/// What is to be said, how, and on what line. Two accounts never share one: what one of them has said
+/// must not be seen, or pushed out, by what the other says.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Utterance {
+    pub account: AccountId,
     pub text: String,
     pub language: String,
     pub voice: Option<String>,
@@ -48,19 +51,11 @@ enum Slot {
 pub struct Cache {
     slots: HashMap<Utterance, Slot>,
     bytes: usize,
+    bytes_of: HashMap<AccountId, usize>,
     uses: u64,
 }
 
 impl Utterance {
-    pub fn new(text: &str, language: &str, voice: Option<&str>, format: Format) -> Self {
-        Self {
-            text: text.to_owned(),
-            language: language.to_owned(),
-            voice: voice.map(ToOwned::to_owned),
-            format,
-        }
-    }
-
     /// The same as it leaves the synthesiser.
     pub fn native(&self) -> Self {
         Self { format: Format::NATIVE, ..self.clone() }
@@ -93,33 +88,43 @@ impl Cache {
         };
         self.put(utterance, slot);
         while self.bytes > MOST_KEPT
-            && let Some(oldest) = self.least_recently_used()
+            && let Some(oldest) = self.first_to_go()
         {
             self.forget(&oldest);
         }
     }
 
     pub fn forget(&mut self, utterance: &Utterance) {
-        if let Some(slot) = self.slots.remove(utterance) {
-            self.bytes -= weight(utterance, &slot);
+        let Some(slot) = self.slots.remove(utterance) else { return };
+        let weight = weight(utterance, &slot);
+        self.bytes -= weight;
+        if let Some(bytes) = self.bytes_of.get_mut(&utterance.account) {
+            *bytes -= weight;
+            if *bytes == 0 {
+                self.bytes_of.remove(&utterance.account);
+            }
         }
     }
 
     fn put(&mut self, utterance: Utterance, slot: Slot) {
         self.forget(&utterance);
-        self.bytes += weight(&utterance, &slot);
+        let weight = weight(&utterance, &slot);
+        self.bytes += weight;
+        *self.bytes_of.entry(utterance.account).or_default() += weight;
         self.slots.insert(utterance, slot);
     }
 
-    fn least_recently_used(&self) -> Option<Utterance> {
-        let last_used = |slot: &Slot| match slot {
-            Slot::Rendering(_) => None,
-            Slot::Failed { .. } => Some(0),
-            Slot::Ready { used, .. } => Some(*used),
-        };
-        let finished =
-            self.slots.iter().filter_map(|(utterance, slot)| Some((last_used(slot)?, utterance)));
-        finished.min_by_key(|(used, _)| *used).map(|(_, utterance)| utterance.clone())
+    fn first_to_go(&self) -> Option<Utterance> {
+        let finished = self.slots.iter().filter_map(|(utterance, slot)| {
+            let used = match slot {
+                Slot::Rendering(_) => return None,
+                Slot::Failed { .. } => 0,
+                Slot::Ready { used, .. } => *used,
+            };
+            let bytes = self.bytes_of.get(&utterance.account).copied().unwrap_or_default();
+            Some(((Reverse(bytes), used), utterance))
+        });
+        finished.min_by_key(|(order, _)| *order).map(|(_, utterance)| utterance.clone())
     }
 }
 
@@ -136,9 +141,15 @@ fn weight(utterance: &Utterance, slot: &Slot) -> usize {
 mod tests {
     use super::*;
 
+    fn utterance(account: AccountId, text: &str) -> Utterance {
+        let (text, language) = (text.to_owned(), "en".to_owned());
+        Utterance { account, text, language, voice: None, format: Format::NATIVE }
+    }
+
     #[test]
     fn what_is_kept_is_bounded_and_the_least_recently_used_goes_first() {
-        let utterance = |text| Utterance::new(text, "en", None, Format::NATIVE);
+        let account = AccountId::new();
+        let utterance = |text| utterance(account, text);
         let mut cache = Cache::default();
         let has = |cache: &mut Cache, text| matches!(cache.find(&utterance(text)), Found::Ready(_));
         let audio = Bytes::from(vec![0; MOST_KEPT * 3 / 10]);
@@ -154,6 +165,21 @@ mod tests {
         for text in ["a", "c", "d"] {
             cache.forget(&utterance(text));
         }
-        assert_eq!(cache.bytes, 0);
+        assert_eq!((cache.bytes, cache.bytes_of.len()), (0, 0));
+    }
+
+    #[test]
+    fn an_account_that_says_much_pushes_out_its_own_words_and_nobody_elses() {
+        let (quiet, loud) = (AccountId::new(), AccountId::new());
+        let mut cache = Cache::default();
+        cache.finished(utterance(quiet, "hello"), Some(Bytes::from(vec![0; 1_000_000])));
+        let much = Bytes::from(vec![0; MOST_KEPT / 20]);
+        for number in 0..100 {
+            cache.finished(utterance(loud, &number.to_string()), Some(much.clone()));
+            assert!(cache.bytes <= MOST_KEPT);
+        }
+        assert!(matches!(cache.find(&utterance(quiet, "hello")), Found::Ready(_)));
+        assert!(matches!(cache.find(&utterance(loud, "99")), Found::Ready(_)));
+        assert!(matches!(cache.find(&utterance(loud, "0")), Found::Nothing));
     }
 }

@@ -8,7 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Machine, SAFETY, State, Step};
-use crate::call::{EndReason, Time, marks, speech::Phrase};
+use crate::{
+    audio::tone,
+    call::{EndReason, Time, marks, speech::Phrase},
+};
 
 /// The greeting counts as said with this much of it left to play, so that the echo which follows
 /// finds room and is not held up.
@@ -33,7 +36,7 @@ impl Machine {
             }
             State::Greeting(Phrase::Awaited { until })
             | State::Closing { phrase: Phrase::Awaited { until }, .. } => {
-                (now >= *until).then(|| Step::Speak(Bytes::new()))
+                (now >= *until).then(|| Step::Speak(tone::chime_in(self.plan.format)))
             }
             State::Greeting(phrase) => {
                 phrase.say(now, GREETING_TAIL, &mut self.out).then_some(Step::Said)

@@ -134,6 +134,7 @@ fn settings(args: &DemoArgs, directory: &Path, token: &SecretString) -> ServeArg
         attempts_per_minute: 100,
         unrecognised_per_minute: 300,
         transcript_bytes: 256 * 1024,
+        speech_sandbox: super::own_program(),
         oidc: OidcArgs::default(),
     }
 }

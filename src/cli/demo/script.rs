@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{
     super::{
+        own_program,
         paint::{Paint, print},
         phone::{Address, NoCall, dial},
     },
@@ -19,8 +20,9 @@ use super::{
     operator::{NewKey, Operator},
 };
 use crate::{
-    agent::speech::Speaker,
+    agent::speech::{Speaker, Words},
     audio::{BYTES_PER_SECOND, format::Format, tone, wav},
+    id::AccountId,
     points::Seconds,
 };
 
@@ -68,7 +70,7 @@ impl Script<'_> {
         let address = self.address(&key)?;
 
         self.step(3, "A call with that key")?;
-        let speaker = Speaker::new();
+        let speaker = Speaker::new(own_program());
         let first = clip(&speaker, FIRST_WORDS).await;
         let mut call = Conversation::begin(&address, paint).await?;
         let lag = call.say(&first).await?;
@@ -169,7 +171,9 @@ async fn refused(address: &Address) -> Result<(), Failure> {
 /// The caller's words as sound; where there is no synthesiser, a tone.
 async fn clip(speaker: &Speaker, words: &str) -> Clip {
     if speaker.can_speak() {
-        let sound = speaker.speech(words, "en", Some(CALLER), Format::NATIVE).await;
+        let words_of_nobody =
+            Words { account: AccountId::new(), text: words, language: "en", voice: Some(CALLER) };
+        let sound = speaker.speech(words_of_nobody, Format::NATIVE).await;
         return Clip { words: quoted(words), sound };
     }
     Clip { words: "a tune, as espeak-ng is not installed".to_owned(), sound: tone::caller() }

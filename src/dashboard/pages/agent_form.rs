@@ -70,7 +70,7 @@ pub fn settings(agent: &Agent, may_change: bool, may_operate: bool) -> Markup {
     let fields = html! {
         (line("name", "Name", "", &agent.name))
         (engine_choice("engine", agent.engine))
-        (bot(agent, may_operate))
+        (bot(agent, may_change, may_operate))
         (Field { required: false, ..words("greeting", "greeting", "Greeting",
             "Said first on every call. With your own bot it may be empty: the bot greets.", &agent.greeting, 3) }.render())
         (words("closing", "closing_phrase", "Closing phrase", "Said before the server ends a call.", &agent.closing_phrase, 2).render())
@@ -123,8 +123,12 @@ fn limit(id: &str, name: &str, label: &str, value: Option<i32>) -> Markup {
 
 /// The group is sent as a whole, and only if something in it was changed: an operator who saves a new
 /// name must not vouch for an address that somebody else has set.
-fn bot(agent: &Agent, may_operate: bool) -> Markup {
+fn bot(agent: &Agent, may_change: bool, may_operate: bool) -> Markup {
     let relay = agent.relay.as_ref();
+    let url = relay.map(|relay| match may_change {
+        true => relay.url.as_str().to_owned(),
+        false => relay.url.masked(),
+    });
     let ms = |of: fn(&Relay) -> i32, default| relay.map_or(default, of).to_string();
     let connect = ms(|relay| relay.connect_timeout_ms, DEFAULT_CONNECT_TIMEOUT_MS);
     let first_byte = ms(|relay| relay.first_byte_timeout_ms, DEFAULT_FIRST_BYTE_TIMEOUT_MS);
@@ -133,7 +137,7 @@ fn bot(agent: &Agent, may_operate: bool) -> Markup {
     html! {
         fieldset.group data-when="engine=relay" data-whole disabled[agent.engine != Engine::Relay] {
             legend { "Your bot" }
-            (bot_url("bot-url", relay.map_or("", |relay| relay.url.as_str())))
+            (bot_url("bot-url", url.as_deref().unwrap_or_default()))
             p.hint #bot-trust data-live {
                 @match relay {
                     Some(relay) if relay.trusted => {

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::{Phase, VoiceSession};
 use crate::{
-    agent::{profile::Engine, relay::FromBot},
+    agent::{profile::Engine, relay::FromBot, speech::Words},
     call::{EndReason, Input},
     dialect::{
         Caller, Dialect, Name, Recognised, Say,
@@ -160,14 +160,12 @@ impl VoiceSession {
         }
         let Phase::Talking(talk) = &self.phase else { return };
         let format = talk.format();
-        let (language, voice) = (&self.agent.language, self.agent.voice.as_deref());
-        if let Some(speech) = self.voice.speaker.cached(&text, language, voice, format) {
+        let words = Words::of(&self.agent, &text);
+        if let Some(speech) = self.voice.speaker.cached(words, format) {
             return self.feed(input(speech), ctx);
         }
         let (speaker, agent) = (self.voice.speaker.clone(), self.agent.clone());
-        let rendering = async move {
-            speaker.speech(&text, &agent.language, agent.voice.as_deref(), format).await
-        };
+        let rendering = async move { speaker.speech(Words::of(&agent, &text), format).await };
         ctx.spawn(wrap_future(rendering).map(move |speech, session: &mut Self, ctx| {
             session.feed(input(speech), ctx);
         }));
