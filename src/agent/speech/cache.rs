@@ -82,6 +82,7 @@ impl Cache {
     }
 
     pub fn finished(&mut self, utterance: Utterance, rendered: Option<Bytes>) {
+        self.uses += 1;
         let slot = match rendered {
             Some(audio) => Slot::Ready { audio, used: self.uses },
             None => Slot::Failed { at: Instant::now() },
