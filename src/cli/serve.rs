@@ -15,9 +15,9 @@ use crate::{
 /// nothing unsettled.
 pub async fn run(mut settings: ServeArgs) -> ExitCode {
     memory::keep_private();
+    settings.speech_sandbox = own_program();
     // A call takes a descriptor or two, and the usual soft limit is 1024. Where it cannot be raised,
     // it stays as it is.
-    settings.speech_sandbox = own_program();
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     // From here on neither ends the process by itself.
     let (mut interrupts, mut hangups) = match listen() {
