@@ -128,6 +128,45 @@ fn on_the_way_back_an_agent_with_a_bot_is_switched_off() {
 }
 
 #[test]
+fn addresses_of_before_are_confirmed_where_the_operator_or_single_sign_on_vouches_for_them() {
+    const PEOPLE: &str = "20261128170000";
+    const MADE: &str =
+        "INSERT INTO accounts (id, name, balance_seconds, held_seconds, created_at)
+            VALUES ('acc', 'Acme', 0, 0, 0);
+        INSERT INTO users (id, account_id, email, password_hash, role, is_operator, is_active, created_at)
+            VALUES ('usr_1', 'acc', 'token', 'x', 'owner', 1 = 0, 1 = 1, 0),
+            ('usr_2', 'acc', 'owner', 'x', 'owner', 1 = 0, 1 = 1, 0),
+            ('usr_3', 'acc', 'changed', 'x', 'owner', 1 = 0, 1 = 1, 0),
+            ('usr_4', 'acc', 'operator', 'x', 'owner', 1 = 1, 1 = 1, 0),
+            ('usr_5', 'acc', 'bound', 'x', 'owner', 1 = 0, 1 = 1, 0);
+        UPDATE users SET oidc_issuer = 'https://id.example.com', oidc_subject = SUBJECT
+            WHERE id = 'usr_5';
+        INSERT INTO audit (id, at, actor, action, object)
+            VALUES ('aud_1', 0, 'operator', 'user.create', 'usr_1'),
+            ('aud_2', 0, 'ada@example.com', 'user.create', 'usr_2'),
+            ('aud_3', 0, 'operator', 'user.create', 'usr_3'),
+            ('aud_4', 0, 'ada@example.com', 'user.update', 'usr_3'),
+            ('aud_5', 0, 'ada@example.com', 'user.create', 'usr_5')";
+    const CONFIRMED: &str = "SELECT email AS line FROM users WHERE email_confirmed ORDER BY id";
+    let made = |subject: &str| MADE.replace("SUBJECT", subject);
+    let mut conn = SqliteConnection::establish(":memory:").unwrap();
+    conn.run_pending_migrations(SQLITE).unwrap();
+    revert_to(&mut conn, || SQLITE, PEOPLE);
+    conn.batch_execute(&made("zeroblob(32)")).unwrap();
+    conn.run_pending_migrations(SQLITE).unwrap();
+    let on_sqlite: Vec<Line> = sql_query(CONFIRMED).load(&mut conn).unwrap();
+    let mut conn = PgConnection::establish(&postgres::fresh_database()).unwrap();
+    conn.run_pending_migrations(POSTGRES).unwrap();
+    revert_to(&mut conn, || POSTGRES, PEOPLE);
+    conn.batch_execute(&made("decode(repeat('00', 32), 'hex')")).unwrap();
+    conn.run_pending_migrations(POSTGRES).unwrap();
+    let on_postgres: Vec<Line> = sql_query(CONFIRMED).load(&mut conn).unwrap();
+    let line = |email: &str| Line { line: email.to_owned() };
+    assert_eq!(on_sqlite, ["token", "operator", "bound"].map(line));
+    assert_eq!(on_sqlite, on_postgres);
+}
+
+#[test]
 fn nodes_that_start_together_migrate_once() {
     let dir = tempfile::tempdir().unwrap();
     let sqlite = format!("sqlite://{}/upvoot.db", dir.path().display());
