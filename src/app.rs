@@ -12,7 +12,7 @@ use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, middleware::fr
 use secrecy::ExposeSecret;
 
 use crate::{
-    agent::speech::Speaker,
+    agent::{relay::Names, speech::Speaker},
     api,
     attempts::Attempts,
     auth::{self, Auth, SingleSignOn},
@@ -131,6 +131,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         room: Arc::default(),
         transcript_bytes: usize::try_from(settings.transcript_bytes).unwrap_or(usize::MAX),
         relay_networks: settings.relay_networks.clone(),
+        names: Names::new(settings.relay_dns.clone()),
         clock,
         node_id,
     });

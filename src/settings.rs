@@ -3,7 +3,11 @@
 //! Only `app` and the command line open this struct; every other part is handed what it needs. A
 //! bad value is refused with the variable named; a secret is a secret type.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use secrecy::SecretString;
 
@@ -77,6 +81,11 @@ pub struct ServeArgs {
     /// Elsewhere a bot needs a public address.
     #[arg(long = "relay-networks", env = "UPVOOT_RELAY_NETWORKS", default_value = "", value_name = "LIST", value_parser = networks)]
     pub relay_networks: Networks,
+
+    /// Name servers for the names of bots: addresses, with a port if it is not 53, separated by commas;
+    /// unset: those of this machine.
+    #[arg(long = "relay-dns", env = "UPVOOT_RELAY_DNS", value_name = "LIST", value_delimiter = ',', value_parser = name_server)]
+    pub relay_dns: Vec<SocketAddr>,
 
     /// How long calls may go on after SIGTERM before they are ended.
     #[arg(long = "drain-seconds", env = "UPVOOT_DRAIN_SECONDS", default_value = "30", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=86_400))]
@@ -275,6 +284,12 @@ fn client_secret(text: &str) -> Result<SecretString, &'static str> {
 
 fn networks(text: &str) -> Result<Networks, String> {
     text.parse().map_err(|_| "expected addresses or networks, separated by commas".to_owned())
+}
+
+fn name_server(text: &str) -> Result<SocketAddr, &'static str> {
+    let (text, usual) = (text.trim(), 53);
+    let alone = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, usual));
+    alone.or_else(|_| text.parse()).map_err(|_| "expected addresses, separated by commas")
 }
 
 fn log_format(text: &str) -> Result<LogFormat, &'static str> {

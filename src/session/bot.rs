@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::{
     agent::{
         profile::{Agent, Relay as Settings},
-        relay::{FromBot, Gone, Opening, Relay, Target, ToBot},
+        relay::{FromBot, Gone, Names, Opening, Relay, Target, ToBot},
     },
     audio::{format::Format, transcode::Transcoder},
     call::{EndReason, FromAgent, ToAgent},
@@ -55,11 +55,18 @@ pub type Called = Result<(Bot, mpsc::Receiver<FromBot>), FromAgent>;
 ///
 /// # Errors
 /// See [`Called`].
-pub fn call(agent: &Agent, settings: &Settings, line: Line<'_>, networks: &[IpNet]) -> Called {
+pub fn call(
+    agent: &Agent,
+    settings: &Settings,
+    line: Line<'_>,
+    networks: &[IpNet],
+    names: &Names,
+) -> Called {
     let Line { call_id, caller, wire } = line;
     let line = wire.format();
     let secret = settings.secret.as_ref().map(|name| name.resolve()).transpose();
     let target = Target {
+        account_id: agent.account_id,
         url: settings.url.clone(),
         secret: secret.map_err(|_| NO_SECRET)?,
         connect_within: millis(settings.connect_timeout_ms),
@@ -74,7 +81,7 @@ pub fn call(agent: &Agent, settings: &Settings, line: Line<'_>, networks: &[IpNe
         to: caller.to.clone(),
         params: caller.params.clone(),
     };
-    let (relay, events) = Relay::open(target, opening, networks);
+    let (relay, events) = Relay::open(target, opening, networks, names);
     let bot = Bot {
         relay,
         line,

@@ -22,9 +22,17 @@ pub mod watch;
 use std::sync::Arc;
 
 use crate::{
-    admission::Unclaimed, agent::speech::Speaker, attempts::Attempts, client_addr::Proxies,
-    clock::NodeClock, id::NodeId, ledger::Ledger, live::Hub, networks::Networks,
-    registry::RegistryHandle, store::Store,
+    admission::Unclaimed,
+    agent::{relay::Names, speech::Speaker},
+    attempts::Attempts,
+    client_addr::Proxies,
+    clock::NodeClock,
+    id::NodeId,
+    ledger::Ledger,
+    live::Hub,
+    networks::Networks,
+    registry::RegistryHandle,
+    store::Store,
 };
 
 /// What the voice endpoint works with; one for the whole node.
@@ -55,6 +63,8 @@ pub struct Voice {
     pub transcript_bytes: usize,
     /// Networks of the server's own that bots may be called in.
     pub relay_networks: Networks,
+    /// Looks the names of bots up.
+    pub names: Names,
     /// The clock calls are charged by.
     pub clock: NodeClock,
     /// This node.

@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite::Message};
-use upvoot::agent::relay::{FromBot, Gone, Opening, Relay, Target};
+use upvoot::agent::relay::{FromBot, Gone, Names, Opening, Relay, Target};
 
 /// How long anything that is awaited may take before the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -50,6 +50,7 @@ impl Place {
 /// A bot that the operator trusts, so that it may be on this machine.
 pub fn trusted(url: &str) -> Target {
     Target {
+        account_id: upvoot::id::AccountId::new(),
         url: url.parse().unwrap(),
         secret: None,
         connect_within: PATIENCE,
@@ -83,7 +84,12 @@ pub struct Call {
 
 impl Call {
     pub fn open(target: Target) -> Self {
-        let (relay, events) = Relay::open(target, opening(), &[]);
+        Self::looking_up(target, &Names::new(Vec::new()))
+    }
+
+    /// With names that are looked up elsewhere.
+    pub fn looking_up(target: Target, names: &Names) -> Self {
+        let (relay, events) = Relay::open(target, opening(), &[], names);
         Self { relay, events }
     }
 

@@ -16,7 +16,7 @@ use tokio_tungstenite::{
     },
 };
 use upvoot::{
-    agent::relay::{FromBot, Gone, Opening, Relay, ToBot},
+    agent::relay::{FromBot, Gone, Names, Opening, Relay, ToBot},
     call::{EndReason, Role},
 };
 
@@ -48,7 +48,7 @@ async fn the_upgrade_carries_the_secret_and_the_first_frame_the_call() {
         params: [("b", "\"2\""), ("a", "1")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
     };
     let target = with_secret(&place.url(), "made-up-secret");
-    let (_relay, mut events) = Relay::open(target, opening, &[]);
+    let (_relay, mut events) = Relay::open(target, opening, &[], &Names::new(Vec::new()));
     let check = |request: &Request, mut response: Response| {
         let header = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
         assert_eq!(request.uri().to_string(), "/bot?x=1");
@@ -258,7 +258,8 @@ async fn two_calls_have_ids_of_their_own() {
     let place = Place::free().await;
     let (first, second) = (opening(), opening());
     let ids = [first.call_id.to_string(), second.call_id.to_string()];
-    let _calls = [first, second].map(|opening| Relay::open(trusted(&place.url()), opening, &[]));
+    let _calls = [first, second]
+        .map(|opening| Relay::open(trusted(&place.url()), opening, &[], &Names::new(Vec::new())));
     let mut seen = Vec::new();
     for _ in 0..2 {
         let mut bot = place.answer().await;

@@ -5,5 +5,6 @@
 mod bot;
 mod calls;
 mod floods;
+mod names;
 mod refusals;
 mod silences;

@@ -6,7 +6,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
 };
-use upvoot::agent::relay::{FromBot, Gone, Relay, Target};
+use upvoot::agent::relay::{FromBot, Gone, Names, Relay, Target};
 
 use crate::bot::{Call, PATIENCE, Place, next_text, opening, trusted, with_secret};
 
@@ -40,9 +40,15 @@ async fn a_bot_in_the_servers_own_network_is_not_called() {
 async fn a_network_that_the_operator_lets_in_is_called() {
     let place = Place::free().await;
     let target = || Target { trusted: false, ..trusted(&place.url()) };
-    let (_other, mut events) = Relay::open(target(), opening(), &["10.0.0.0/8".parse().unwrap()]);
+    let (_other, mut events) =
+        Relay::open(target(), opening(), &["10.0.0.0/8".parse().unwrap()], &Names::new(Vec::new()));
     assert_eq!(events.recv().await, Some(FromBot::Gone(Gone::Refused)));
-    let (_relay, mut events) = Relay::open(target(), opening(), &["127.0.0.0/8".parse().unwrap()]);
+    let (_relay, mut events) = Relay::open(
+        target(),
+        opening(),
+        &["127.0.0.0/8".parse().unwrap()],
+        &Names::new(Vec::new()),
+    );
     let mut bot = place.answer().await;
     assert_eq!(next_text(&mut bot).await["type"], "call_start");
     assert_eq!(events.recv().await, Some(FromBot::Connected));

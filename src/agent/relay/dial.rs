@@ -4,19 +4,12 @@
 //! TLS goes on to want the name. Redirections are not followed. The request may hold a secret: it is
 //! wiped, and nothing here prints it.
 
-use std::{
-    fmt::Write,
-    io,
-    net::{SocketAddr, ToSocketAddrs},
-    time::Duration,
-};
+use std::{fmt::Write, io, net::SocketAddr, time::Duration};
 
 use secrecy::ExposeSecret;
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpSocket, TcpStream},
-    sync::Semaphore,
-    task::spawn_blocking,
     time::{Instant, sleep_until, timeout},
 };
 use tokio_rustls::TlsConnector;
@@ -27,6 +20,7 @@ use super::{
     Gone, Target,
     address::Host,
     metered::{Metered, Unfinished},
+    names::Names,
     network::Reach,
 };
 use crate::{
@@ -38,9 +32,6 @@ use crate::{
 /// An open line to a bot.
 pub(super) type Socket = WebSocketStream<Metered<Box<dyn Wire>>>;
 
-/// Names that are looked up at once. The system's resolver blocks a thread each, and threads are
-/// what the database is asked on too.
-const LOOKUPS: usize = 32;
 /// How long it takes at least to say that a name of an account's own leads nowhere.
 const NAMES_FAIL_AFTER: Duration = Duration::from_millis(500);
 /// Addresses of one name that are tried.
@@ -53,9 +44,10 @@ const SEND_BUFFER: u32 = 32 * 1024;
 pub(super) async fn dial(
     target: &Target,
     reach: &Reach,
+    names: &Names,
     unfinished: Unfinished,
 ) -> Result<Socket, Gone> {
-    let tcp = reach_bot(target, reach).await?;
+    let tcp = reach_bot(target, reach, names).await?;
     let wire: Box<dyn Wire> = if target.url.secure {
         let connecting = TlsConnector::from(client_tls()).connect(target.url.server_name(), tcp);
         Box::new(connecting.await.map_err(|error| failed(Gone::Insecure, &error))?)
@@ -67,9 +59,9 @@ pub(super) async fn dial(
 
 /// Connects. What an account's own users learn of a name that leads nowhere they may call is the same, and
 /// comes after the same time, whether it exists or not.
-async fn reach_bot(target: &Target, reach: &Reach) -> Result<TcpStream, Gone> {
+async fn reach_bot(target: &Target, reach: &Reach, names: &Names) -> Result<TcpStream, Gone> {
     let shown_at = Instant::now() + NAMES_FAIL_AFTER;
-    let gone = match connect(target, reach).await {
+    let gone = match connect(target, reach, names).await {
         Ok(stream) => return Ok(stream),
         Err(gone) => gone,
     };
@@ -83,9 +75,9 @@ async fn reach_bot(target: &Target, reach: &Reach) -> Result<TcpStream, Gone> {
     Err(gone.of_a_name())
 }
 
-async fn connect(target: &Target, reach: &Reach) -> Result<TcpStream, Gone> {
+async fn connect(target: &Target, reach: &Reach, names: &Names) -> Result<TcpStream, Gone> {
     let deadline = Instant::now() + target.connect_within;
-    let mut addresses = look_up(target).await?;
+    let mut addresses = look_up(target, names).await?;
     addresses.retain(|address| reach.has(address.ip()));
     addresses.truncate(MOST_ADDRESSES);
     let mut last = Gone::Refused;
@@ -110,21 +102,15 @@ async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
     socket.connect(address).await
 }
 
-async fn look_up(target: &Target) -> Result<Vec<SocketAddr>, Gone> {
-    static PLACES: Semaphore = Semaphore::const_new(LOOKUPS);
+async fn look_up(target: &Target, names: &Names) -> Result<Vec<SocketAddr>, Gone> {
     let port = target.url.port;
     let name = match &target.url.host {
         Host::Address(address) => return Ok(vec![SocketAddr::new(*address, port)]),
-        Host::Name(name) => name.clone(),
+        Host::Name(name) => name,
     };
-    let place = PLACES.acquire().await.map_err(|_| Gone::Unreachable)?;
-    let looking = spawn_blocking(move || {
-        // Kept until the resolver returns, which may be long after anybody waits for it.
-        let _place = place;
-        (name.as_str(), port).to_socket_addrs().map(Iterator::collect)
-    });
-    let found = looking.await.unwrap_or_else(|panicked| Err(io::Error::other(panicked)));
-    found.map_err(|error| failed(Gone::Unreachable, &error))
+    let found = names.look_up(target.account_id, name).await;
+    let found = found.map_err(|error| failed(Gone::Unreachable, &error.into()))?;
+    Ok(found.into_iter().map(|address| SocketAddr::new(address, port)).collect())
 }
 
 async fn upgrade(

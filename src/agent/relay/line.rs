@@ -36,6 +36,7 @@ use super::{
     FromBot, Gone, Mailbox, Opening, Target, ToBot,
     dial::dial,
     metered::Unfinished,
+    names::Names,
     network::Reach,
     queue::{Item, Queue},
     wire,
@@ -70,6 +71,7 @@ impl Limits {
 pub(super) struct Line {
     pub(super) target: Target,
     pub(super) reach: Reach,
+    pub(super) names: Names,
     pub(super) opening: Opening,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) events: mpsc::Sender<FromBot>,
@@ -81,7 +83,7 @@ impl Line {
     pub(super) async fn run(mut self) {
         let limits = Limits::of(&self.target);
         let unfinished = Unfinished::default();
-        let dialling = dial(&self.target, &self.reach, unfinished.clone());
+        let dialling = dial(&self.target, &self.reach, &self.names, unfinished.clone());
         let dialling = timeout(self.target.connect_within, dialling);
         let dialled = tokio::select! {
             _ = &mut self.hung_up => return,

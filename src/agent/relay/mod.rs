@@ -15,6 +15,7 @@ mod dial;
 mod gone;
 mod line;
 mod metered;
+mod names;
 mod network;
 mod queue;
 mod wire;
@@ -33,6 +34,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 pub use self::{
     address::{BadUrl, RelayUrl},
     gone::Gone,
+    names::Names,
 };
 use self::{
     line::Line,
@@ -41,7 +43,7 @@ use self::{
 };
 use crate::{
     call::{EndReason, Role},
-    id::{AgentId, CallId},
+    id::{AccountId, AgentId, CallId},
 };
 
 /// Events that wait for the session at most; then the bot is not read. A piece of audio is at most
@@ -51,6 +53,8 @@ const MOST_EVENTS: usize = 24;
 /// The bot to call.
 #[derive(Debug)]
 pub struct Target {
+    /// Whose bot it is: its name is looked up in turn with those of other accounts.
+    pub account_id: AccountId,
     /// Where it is.
     pub url: RelayUrl,
     /// Sent as `Authorization: Bearer`.
@@ -134,6 +138,7 @@ impl Relay {
         target: Target,
         opening: Opening,
         networks: &[IpNet],
+        names: &Names,
     ) -> (Self, mpsc::Receiver<FromBot>) {
         let (events, heard) = mpsc::channel(MOST_EVENTS);
         let (hang_up, hung_up) = oneshot::channel();
@@ -143,7 +148,9 @@ impl Relay {
             networks: networks.to_vec(),
             plain: !target.url.secure,
         };
-        let line = Line { target, reach, opening, mailbox: Arc::clone(&mailbox), events, hung_up };
+        let (names, mailbox_of_line) = (names.clone(), Arc::clone(&mailbox));
+        let line =
+            Line { target, reach, names, opening, mailbox: mailbox_of_line, events, hung_up };
         tokio::spawn(line.run());
         (Self { mailbox, _hang_up: hang_up }, heard)
     }

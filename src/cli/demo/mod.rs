@@ -128,6 +128,7 @@ fn settings(args: &DemoArgs, directory: &Path, token: &SecretString) -> ServeArg
         tls_key: None,
         trusted_proxies: Default::default(),
         relay_networks: Default::default(),
+        relay_dns: Vec::new(),
         drain_seconds: 1,
         database_connections: 16,
         retention_days: None,

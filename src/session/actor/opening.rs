@@ -144,7 +144,8 @@ impl VoiceSession {
     pub(super) fn call_bot(&self, caller: &Caller, wire: &dyn Dialect) -> Option<bot::Called> {
         let relay = self.agent.relay.as_ref().filter(|_| self.agent.engine == Engine::Relay)?;
         let line = bot::Line { call_id: self.watch.call_id, caller, wire };
-        Some(bot::call(&self.agent, relay, line, &self.voice.relay_networks))
+        let (networks, names) = (&self.voice.relay_networks, &self.voice.names);
+        Some(bot::call(&self.agent, relay, line, networks, names))
     }
 
     /// Hands the machine the speech of a text, if there is one: at once if it has been rendered before,

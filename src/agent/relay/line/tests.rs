@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use super::*;
 use crate::{
     agent::ws::adopt,
-    id::{AgentId, CallId},
+    id::{AccountId, AgentId, CallId},
 };
 
 const MOMENT: Duration = Duration::from_millis(40);
@@ -36,7 +36,9 @@ async fn call(limits: Limits, pipe: usize) -> (Call, Bot) {
     let (hang_up, hung_up) = oneshot::channel();
     let mailbox = Arc::<Mailbox>::default();
     let line = Line {
+        names: Names::new(Vec::new()),
         target: Target {
+            account_id: AccountId::new(),
             url: "ws://localhost/".parse().unwrap(),
             secret: None,
             connect_within: LONG,
