@@ -204,13 +204,14 @@ async fn a_database_that_is_moved_away_takes_nothing_until_it_is_back() {
     eventually(async || server.process_mut().log().contains("lease").then_some(())).await;
     fs::rename(&aside, place.file()).unwrap();
     readiness(&server, 200).await;
-    let log = server.process_mut().log();
-    assert_eq!(log.matches("not ready for calls").count(), 1, "once per change: {log}");
-    assert_eq!(log.matches("ready for calls again").count(), 1, "{log}");
     Phone::dial(&server.voice(&key.key)).await.unwrap().end().await;
     server.quiet().await;
     server.books(&account).await;
-    server.stop().await;
+    server.process_mut().signal_to_stop();
+    assert_eq!(server.process_mut().exited().await, Some(0));
+    let log = server.process_mut().log();
+    assert_eq!(log.matches("not ready for calls").count(), 1, "once per change: {log}");
+    assert_eq!(log.matches("ready for calls again").count(), 1, "{log}");
 }
 
 /// Waits until `/readyz` answers like this, and asks a few times more: it stays so.
@@ -299,7 +300,8 @@ async fn a_copied_database_that_everybody_may_read_is_closed_and_the_log_says_so
     fs::set_permissions(place.file(), fs::Permissions::from_mode(0o644)).unwrap();
     let mut server = place.serve().await;
     assert_eq!(mode(&place.file()), 0o600);
-    assert!(server.process_mut().log().contains("open to other users"));
+    eventually(async || server.process_mut().log().contains("open to other users").then_some(()))
+        .await;
     server.stop().await;
 }
 
@@ -313,11 +315,13 @@ async fn a_key_revoked_after_the_backup_lives_again_and_the_log_names_it() {
     let revoke = format!("/api/keys/{}/revoke", key.id);
     assert_eq!(server.post(&revoke, json!({})).await.status, 200);
     assert_eq!(server.post(&revoke, json!({})).await.status, 200);
+    // A thread of its own writes the log; at the end it has written all.
+    server.process_mut().signal_to_stop();
+    assert_eq!(server.process_mut().exited().await, Some(0));
     let log = server.process_mut().log();
     let named =
         log.lines().filter(|line| line.contains("a key is revoked") && line.contains(&key.id));
     assert_eq!(named.count(), 1, "{log}");
-    server.stop().await;
 
     // What docs/data.md warns of, and its cure.
     let restored = Server::process(&url(&copy), &[]).await;
