@@ -264,6 +264,7 @@ impl Drop for SmallDisk {
 }
 
 #[actix_web::test]
+#[allow(clippy::print_stdout, reason = "a test that is passed over says so")]
 async fn on_a_full_disk_a_node_is_not_ready_and_comes_back_when_there_is_room() {
     let Some(disk) = SmallDisk::mounted() else {
         println!("skipped: this needs a file system of its own, which only root may mount");
