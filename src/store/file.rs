@@ -13,7 +13,10 @@ use std::{
     sync::OnceLock,
 };
 
-use diesel::{QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query, sql_types::Integer};
+use diesel::{
+    QueryableByName, RunQueryDsl as _, SqliteConnection, connection::SimpleConnection as _,
+    sql_query, sql_types::Integer,
+};
 
 use super::StoreError;
 
@@ -125,8 +128,10 @@ struct Checkpoint {
 }
 
 /// Writes what is in the write-ahead log into the file and empties the log. `false` if another process
-/// uses the database, so that some of it stays where it is.
+/// uses the database, so that some of it stays where it is: while it waits for that one's readers its
+/// writers wait too, so it does not wait long.
 pub(super) fn fold_log(conn: &mut SqliteConnection) -> Result<bool, StoreError> {
+    conn.batch_execute("PRAGMA busy_timeout = 250")?;
     let done: Checkpoint = sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(conn)?;
     Ok(done.busy == 0)
 }
