@@ -388,10 +388,10 @@ async fn the_clock_steps(setting: &'static str) {
     PgConnection::establish(&url).unwrap().batch_execute(STEPPING).unwrap();
     let db = Db::on_postgres(url);
     let world = db.world(6_000).await;
-    // The one looks twenty times before the other beats.
+    // The judge looks ten times before it beats itself, and twenty times before the other does.
     let rare =
         Timings { beat: Duration::from_millis(1_000), lease: Duration::from_secs(3), ..FAST };
-    let watchful = Timings { beat: Duration::from_millis(50), ..rare };
+    let watchful = Timings { beat: Duration::from_millis(500), ..rare };
     let living = TestNode::start_with(&db.store, NodeId::new(), rare).await;
     let judge = TestNode::start_with(&db.store, NodeId::new(), watchful).await;
     let call = living.admit(&world).await;
