@@ -35,6 +35,13 @@ macro_rules! ids {
             pub fn first_of(ms: i64) -> String {
                 format!(concat!($prefix, "{:012x}"), ms.max(0))
             }
+
+            /// A new id that sorts after `other`, even if another process with a faster clock made it.
+            pub fn after(other: Self) -> Self {
+                let new = Uuid::now_v7();
+                // Counted on within the random bits: the id stays a UUIDv7 unless all of them are set.
+                Self(new.max(Uuid::from_u128(other.0.as_u128().saturating_add(1))))
+            }
         }
 
         impl fmt::Display for $name {
@@ -120,6 +127,15 @@ mod tests {
         let ms = 0x0193_50a1_b2c3;
         assert!(*CallId::first_of(ms) <= *id && *id < *CallId::first_of(ms + 1));
         assert!(CallId::first_of(-1) < CallId::first_of(1));
+    }
+
+    #[test]
+    fn an_id_can_be_made_to_sort_after_one_of_a_faster_clock() {
+        let ahead: CallId = "call_0fffffffffff7fffbfffffffffffff0f".parse().unwrap();
+        let next = CallId::after(ahead);
+        assert!(next > ahead && next.to_string() > ahead.to_string(), "{next}");
+        let newer = CallId::after(CallId::new());
+        assert!(newer < ahead, "{newer}: the clock counts where it can");
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod migrations;
 mod nodes;
 #[path = "store/people.rs"]
 mod people;
+#[path = "store/plans.rs"]
+mod plans;
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "store/relay.rs"]

@@ -70,8 +70,6 @@ pub enum Intent {
 
 /// The call that would be started.
 pub struct NewCall {
-    /// Its id.
-    pub call_id: CallId,
     /// The process that will run it.
     pub node_id: NodeId,
     /// Milliseconds since 1970.
@@ -84,7 +82,7 @@ impl fmt::Debug for Intent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Probe => f.write_str("Probe"),
-            Self::Admit(call) => write!(f, "Admit({})", call.call_id),
+            Self::Admit(call) => write!(f, "Admit(at {})", call.node_id),
         }
     }
 }
@@ -194,7 +192,9 @@ fn open(
     agent: Agent,
     reserved: Seconds,
 ) -> Result<Admitted, StoreError> {
-    let NewCall { call_id, node_id, now_ms, unclaimed } = call;
+    let NewCall { node_id, now_ms, unclaimed } = call;
+    // Made under the account's lock: whoever has seen the newest call of a list has seen all before.
+    let call_id = CallId::new();
     let account_id = agent.account_id;
     calls::open(
         conn,

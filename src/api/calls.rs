@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-/// A call.
+/// A call, as lists have it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Call)]
 pub struct View {
@@ -57,8 +57,16 @@ pub struct View {
     #[schema(example = "hangup")]
     end_reason: Option<&'static str>,
     billed_seconds: Option<i64>,
+}
+
+/// A call with what was said in it, and who was heard when: both may be long, so no list has them.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CallInFull)]
+pub struct Full {
+    #[serde(flatten)]
+    call: View,
     transcript: Vec<Line>,
-    /// Who was heard when; absent from lists, and where nothing is recorded.
+    /// Absent where nothing is recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     timeline: Option<Vec<Heard>>,
@@ -141,8 +149,6 @@ impl From<calls::Call> for View {
             ended_at: call.ended_at.map(rfc3339),
             end_reason: call.end_reason.map(EndReason::as_str),
             billed_seconds: call.billed_seconds.map(|seconds| seconds.0),
-            transcript: call.transcript.into_iter().map(Line::from).collect(),
-            timeline: None,
         }
     }
 }
@@ -171,19 +177,19 @@ pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
 
 /// One call.
 #[utoipa::path(get, path = "/api/calls/{id}", operation_id = "get_call", tag = "calls",
-    responses((status = 200, description = "The call.", body = View)))]
+    responses((status = 200, description = "The call.", body = Full)))]
 pub async fn get(context: Data<Context>, who: Who, Id(id): Id<CallId>) -> Answer {
-    let (call, heard) = context
+    let (call, said, heard) = context
         .store
         .read(move |conn| {
             let call = calls::get(conn, id)?.ok_or(Code::NotFound)?;
-            Ok::<_, Problem>((call, calls::stretches::of(conn, id)?))
+            who.sees(call.account_id)?;
+            Ok::<_, Problem>((call, calls::transcript(conn, id)?, calls::stretches::of(conn, id)?))
         })
         .await?;
-    who.sees(call.account_id)?;
-    let mut view = View::from(call);
-    view.timeline = (!heard.is_empty()).then(|| heard.into_iter().map(Heard::from).collect());
-    Ok(ok(&view))
+    let timeline = (!heard.is_empty()).then(|| heard.into_iter().map(Heard::from).collect());
+    let transcript = said.into_iter().map(Line::from).collect();
+    Ok(ok(&Full { call: View::from(call), transcript, timeline }))
 }
 
 /// Nothing has to be said to end a call.

@@ -134,7 +134,7 @@ pub fn settle(conn: &mut Conn, settlement: &Settlement) -> Result<Option<Seconds
     let ended_at = settlement.ended_at.max(live.started_at);
     let charged = charge(lasted, live.reserved, account.free());
     if charged > Seconds(0) {
-        ledger::charge(conn, account_id, call_id, charged, ended_at)?;
+        ledger::charge(conn, account_id, call_id, charged)?;
     }
     accounts::book(conn, account_id, Seconds(-charged.0), live.reserved)?;
     calls::close(conn, call_id, ended_at, reason, charged)?;

@@ -38,7 +38,7 @@ use crate::{
         detect::{Hints, Subprotocol},
         reassembly::MOST_BYTES,
     },
-    id::{CallId, KeyId},
+    id::KeyId,
     key::{KeyHash, PlainKey},
     listener::socket::PeerSocket,
     live::Subject,
@@ -185,12 +185,7 @@ async fn decide(
 
 /// The call that the asker wants to start.
 pub(super) fn new_call(voice: &Voice) -> NewCall {
-    NewCall {
-        call_id: CallId::new(),
-        node_id: voice.node_id,
-        now_ms: wall_ms(),
-        unclaimed: Arc::clone(&voice.unclaimed),
-    }
+    NewCall { node_id: voice.node_id, now_ms: wall_ms(), unclaimed: Arc::clone(&voice.unclaimed) }
 }
 
 /// The verdict, or no verdict after [`PATIENCE`].

@@ -138,17 +138,8 @@ pub fn post(conn: &mut Conn, wish: &Posting) -> Result<Posted, StoreError> {
     if balance < account.held.0 {
         return Ok(Posted::NotFree);
     }
-    let entry = Entry {
-        // Made under the lock, so that no row comes to stand below one that was listed before.
-        id: LedgerId::new(),
-        account_id: wish.account_id,
-        kind: wish.kind,
-        seconds: wish.seconds,
-        call_id: None,
-        note: wish.note.clone(),
-        created_at: wall_ms(),
-    };
-    insert(conn, &entry)?;
+    let (seconds, note) = (wish.seconds, wish.note.clone());
+    let entry = append(conn, wish.account_id, wish.kind, seconds, None, note)?;
     diesel::insert_into(topups::table)
         .values((
             topups::account_id.eq(wish.account_id.to_string()),
@@ -161,8 +152,8 @@ pub fn post(conn: &mut Conn, wish: &Posting) -> Result<Posted, StoreError> {
     Ok(Posted::Made(entry))
 }
 
-/// Writes the charge of a call: `seconds`, more than zero, as a negative row. The caller books it on
-/// the account in the same transaction.
+/// Writes the charge of a call: `seconds`, more than zero, as a negative row. The caller has locked the
+/// account, and books it there in the same transaction.
 ///
 /// # Errors
 /// [`StoreError`], also when the call was charged before.
@@ -171,21 +162,32 @@ pub fn charge(
     account: AccountId,
     call: CallId,
     seconds: Seconds,
-    now: i64,
 ) -> Result<(), StoreError> {
-    let entry = Entry {
-        id: LedgerId::new(),
-        account_id: account,
-        kind: EntryKind::Call,
-        seconds: Seconds(-seconds.0),
-        call_id: Some(call),
-        note: None,
-        created_at: now,
-    };
-    insert(conn, &entry)
+    append(conn, account, EntryKind::Call, Seconds(-seconds.0), Some(call), None).map(drop)
 }
 
-fn insert(conn: &mut Conn, entry: &Entry) -> Result<(), StoreError> {
+/// Appends a row to the book of an account, which the caller has locked: only then are its id and its
+/// time made, and neither is before the newest row's, whatever this node's clock says. Whoever has read
+/// the book down from its newest row misses nothing that is written later.
+fn append(
+    conn: &mut Conn,
+    account_id: AccountId,
+    kind: EntryKind,
+    seconds: Seconds,
+    call_id: Option<CallId>,
+    note: Option<String>,
+) -> Result<Entry, StoreError> {
+    let newest: Option<(LedgerId, i64)> = ledger::table
+        .filter(ledger::account_id.eq(account_id.to_string()))
+        .order(ledger::id.desc())
+        .select((ledger::id, ledger::created_at))
+        .first(conn)
+        .optional()?;
+    let (id, created_at) = match newest {
+        Some((id, at)) => (LedgerId::after(id), wall_ms().max(at)),
+        None => (LedgerId::new(), wall_ms()),
+    };
+    let entry = Entry { id, account_id, kind, seconds, call_id, note, created_at };
     diesel::insert_into(ledger::table)
         .values((
             ledger::id.eq(entry.id.to_string()),
@@ -197,5 +199,5 @@ fn insert(conn: &mut Conn, entry: &Entry) -> Result<(), StoreError> {
             ledger::created_at.eq(entry.created_at),
         ))
         .execute(conn)?;
-    Ok(())
+    Ok(entry)
 }

@@ -135,7 +135,7 @@ on_both! {
         node.ledger.note(call, line("two"));
         until("the notes of a running call", async || {
             let call = world.call(call).await;
-            (call.dialect.is_some() && call.transcript.len() == 2).then_some(())
+            (call.dialect.is_some() && world.said(call.id).await.len() == 2).then_some(())
         })
         .await;
         let extended = node.ledger.extend(call, world.account).await;
@@ -144,7 +144,7 @@ on_both! {
         node.finish(&world, call, Duration::from_millis(1500), &["one", "two", "three", "four"]);
         assert!(node.ledger.close(Duration::from_secs(10)).await);
         let call = world.call(call).await;
-        assert_eq!(call.transcript, ["one", "two", "three", "four"].map(line));
+        assert_eq!(world.said(call.id).await, ["one", "two", "three", "four"].map(line));
         assert_eq!((call.from.as_deref(), call.to.as_deref()), (Some("+441"), Some("+442")));
         assert_eq!(call.provider_call_id.as_deref(), Some("CA1"));
         assert_eq!(call.custom_parameters["tenant"], "7");
@@ -166,7 +166,8 @@ on_both! {
         node.finish(&world, call, Duration::from_secs(1), &[]);
         until("the settlement", async || world.call(call).await.ended_at).await;
         let call = world.call(call).await;
-        assert_eq!((call.dialect.as_deref(), call.transcript), (Some("native"), vec![line("hello")]));
+        assert_eq!(call.dialect.as_deref(), Some("native"));
+        assert_eq!(world.said(call.id).await, [line("hello")]);
         assert!(node.ledger.close(Duration::from_secs(10)).await);
     }
 
@@ -467,7 +468,7 @@ fn an_outage_is_survived() {
         let retried = world.call(retried).await;
         assert_eq!(retried.end_reason, Some(EndReason::EndCall));
         assert_eq!(retried.billed_seconds, Some(Seconds(5)));
-        assert_eq!(retried.transcript, [line("bye")]);
+        assert_eq!(world.said(retried.id).await, [line("bye")]);
         assert_eq!(world.call(others).await.ended_at, None);
         two.finish(&world, others, Duration::from_secs(2), &[]);
         assert!(two.ledger.close(Duration::from_secs(10)).await);

@@ -26,12 +26,7 @@ async fn ticket(world: &World, user_id: UserId, expires_at: i64) -> TokenHash {
 }
 
 async fn ask(world: &World, hash: TokenHash, user: UserId) -> Result<Verdict, StoreError> {
-    let call = NewCall {
-        call_id: CallId::new(),
-        node_id: NodeId::new(),
-        now_ms: NOW,
-        unclaimed: Arc::new(|_, _| {}),
-    };
+    let call = NewCall { node_id: NodeId::new(), now_ms: NOW, unclaimed: Arc::new(|_, _| {}) };
     let told = move |call: CallId, account| audit::Row {
         id: AuditId::new(),
         at: NOW,

@@ -2,10 +2,11 @@
 
 use std::{future::Future, time::Duration};
 
+use sha2::{Digest as _, Sha256};
 use upvoot::{
     admission::{self, Admitted, Ask, Intent, NewCall, Proof, Refusal, Verdict},
     agent::profile::{Agent, Engine},
-    call::event::EndReason,
+    call::event::{EndReason, TranscriptLine},
     id::{AccountId, CallId, KeyId, LedgerId, NodeId},
     key::{KeyHash, PlainKey},
     ledger::settle::{Settlement, Talk},
@@ -133,6 +134,11 @@ pub fn agent_of(account: AccountId) -> Agent {
     }
 }
 
+/// An idempotency key's hash that no other top-up has.
+pub fn once() -> [u8; 32] {
+    Sha256::digest(LedgerId::new().to_string()).into()
+}
+
 /// What a test plays with; clones are the same world.
 #[derive(Clone)]
 pub struct World {
@@ -145,19 +151,12 @@ pub struct World {
 
 impl World {
     pub async fn top_up(&self, seconds: i64) -> Posted {
-        let entry_id = LedgerId::new();
-        let mut idempotency_hash = [0; 32];
-        idempotency_hash.copy_from_slice(&entry_id.to_string().as_bytes()[..32]);
-        // The last characters differ, not the first: fold them in.
-        for (at, byte) in entry_id.to_string().bytes().skip(20).enumerate() {
-            idempotency_hash[at] ^= byte;
-        }
         let wish = Posting {
             kind: EntryKind::TopUp,
             account_id: self.account,
             seconds: Seconds(seconds),
             note: None,
-            idempotency_hash,
+            idempotency_hash: once(),
             body_hash: [0; 32],
         };
         self.store.write(move |conn| ledger::post(conn, &wish)).await.unwrap()
@@ -166,7 +165,6 @@ impl World {
     /// Asks for a call at `node`; fails the test if an admitted call is dropped unclaimed.
     pub async fn ask(&self, node_id: NodeId) -> Result<Verdict, StoreError> {
         let intent = Intent::Admit(NewCall {
-            call_id: CallId::new(),
             node_id,
             now_ms: upvoot::clock::wall_ms(),
             unclaimed: std::sync::Arc::new(|_, _| {}),
@@ -206,6 +204,10 @@ impl World {
     pub async fn account(&self) -> Account {
         let id = self.account;
         self.store.read(move |conn| accounts::get(conn, id)).await.unwrap().unwrap()
+    }
+
+    pub async fn said(&self, id: CallId) -> Vec<TranscriptLine> {
+        self.store.read(move |conn| calls::transcript(conn, id)).await.unwrap()
     }
 
     pub async fn call(&self, id: CallId) -> Call {

@@ -28,14 +28,15 @@ use crate::{
 /// The page.
 pub async fn show(context: Data<Context>, seen: Seen, id: Path<String>) -> Answer {
     let id: CallId = id.parse().map_err(|_| Trouble::NotFound)?;
-    let (call, heard, agent, key) = context
+    let (call, said, heard, agent, key) = context
         .store
         .read(move |conn| {
             let call = call_rows::get(conn, id)?.ok_or(Trouble::NotFound)?;
+            let said = call_rows::transcript(conn, id)?;
             let heard = call_rows::stretches::of(conn, id)?;
             let agent = agents::label(conn, call.agent_id)?;
             let key = call.key_id.map(|key| keys::get(conn, key)).transpose()?.flatten();
-            Ok::<_, Trouble>((call, heard, agent, key))
+            Ok::<_, Trouble>((call, said, heard, agent, key))
         })
         .await?;
     let seen = seen.at(&context.store, call.account_id).await?;
@@ -44,7 +45,7 @@ pub async fn show(context: Data<Context>, seen: Seen, id: Path<String>) -> Answe
         Some(name) => format!("{name} (…{})", view.key.suffix),
         None => format!("…{}", view.key.suffix),
     });
-    let content = page(&call, &heard, &agent, key.as_deref(), seen.may_change());
+    let content = page(&call, (&said, &heard), &agent, key.as_deref(), seen.may_change());
     let title = title(&call, &agent.name);
     Ok(ok(layout::frame(&seen.frame, Section::Calls, &title, &["live.js"], &content)))
 }
@@ -57,7 +58,13 @@ fn title(call: &Call, agent: &str) -> String {
     }
 }
 
-fn page(call: &Call, heard: &[Stretch], agent: &Label, key: Option<&str>, may_end: bool) -> Markup {
+fn page(
+    call: &Call,
+    (said, heard): (&[TranscriptLine], &[Stretch]),
+    agent: &Label,
+    key: Option<&str>,
+    may_end: bool,
+) -> Markup {
     let live = call.ended_at.is_none();
     let end = html! {
         div #call-actions data-live {
@@ -95,13 +102,13 @@ fn page(call: &Call, heard: &[Stretch], agent: &Label, key: Option<&str>, may_en
         div.pair.halves {
             section.card aria-labelledby="said-title" {
                 h2 #said-title { "Transcript" }
-                div #transcript data-live data-transcript=(call.id) { (transcript(&call.transcript)) }
+                div #transcript data-live data-transcript=(call.id) { (transcript(said)) }
             }
             section.card aria-labelledby="line-title" {
                 h2 #line-title { "Timeline" }
                 div.stack #timeline data-live {
                     (timeline::timeline(heard))
-                    (events(call, heard.is_empty()))
+                    (events(call, said, heard.is_empty()))
                 }
             }
         }
@@ -157,10 +164,10 @@ fn speaker(role: Role) -> &'static str {
 }
 
 /// What happened when, as far as it is recorded. `latencies`: as told by the lines.
-fn events(call: &Call, latencies: bool) -> Markup {
+fn events(call: &Call, said: &[TranscriptLine], latencies: bool) -> Markup {
     let mut asked: Option<u64> = None;
     let mut entries: Vec<(String, String)> = Vec::new();
-    for line in &call.transcript {
+    for line in said {
         let (at, what) = match line {
             TranscriptLine::Transcript { role: Role::User, at_ms, .. } => {
                 asked = latencies.then_some(*at_ms);
@@ -207,7 +214,7 @@ mod tests {
         points::Seconds,
     };
 
-    fn call(transcript: Vec<TranscriptLine>) -> Call {
+    fn call() -> Call {
         Call {
             id: CallId::new(),
             account_id: AccountId::new(),
@@ -224,7 +231,6 @@ mod tests {
             end_reason: None,
             billed_seconds: None,
             reserved_seconds: Seconds(60),
-            transcript,
         }
     }
 
@@ -238,26 +244,29 @@ mod tests {
 
     #[test]
     fn the_timeline_tells_how_long_each_answer_took() {
-        let call = call(vec![
-            said(Role::Assistant, "Hello", 0),
-            said(Role::User, "Hi", 1_000),
-            said(Role::Assistant, "Yes", 1_640),
-        ]);
-        let html = events(&call, true).into_string();
+        let (call, lines) = (
+            call(),
+            [
+                said(Role::Assistant, "Hello", 0),
+                said(Role::User, "Hi", 1_000),
+                said(Role::Assistant, "Yes", 1_640),
+            ],
+        );
+        let html = events(&call, &lines, true).into_string();
         assert!(html.contains("The agent spoke"));
         assert!(html.contains("The agent answered after 640 ms"), "{html}");
 
         // Who was heard when is the better witness.
         let heard = |role, begin_ms, end_ms| Stretch { role, begin_ms, end_ms };
         let heard = [heard(Role::User, 1_000, 1_500), heard(Role::Assistant, 1_710, 2_000)];
-        let html = page(&call, &heard, &agent(), None, true).into_string();
+        let html = page(&call, (&lines, &heard), &agent(), None, true).into_string();
         assert!(html.contains("The agent answered after 210 ms at the median"), "{html}");
         assert!(!html.contains("640"), "{html}");
     }
 
     #[test]
     fn a_tab_says_who_calls_whom() {
-        let mut call = call(Vec::new());
+        let mut call = call();
         assert_eq!(title(&call, "Front desk"), "Call with Front desk");
         call.from = Some("+4930".to_owned());
         assert_eq!(title(&call, "Front desk"), "+4930 with Front desk");
@@ -265,17 +274,25 @@ mod tests {
 
     #[test]
     fn words_of_callers_are_text_and_only_a_live_call_can_be_ended() {
-        let mut call = call(vec![said(Role::User, "<script>alert(1)</script>", 10)]);
-        assert!(!page(&call, &[], &agent(), None, true).into_string().contains("<script>"));
-        assert!(page(&call, &[], &agent(), None, true).into_string().contains("id=\"end\""));
-        assert!(!page(&call, &[], &agent(), None, false).into_string().contains("id=\"end\""));
+        let (mut call, lines) = (call(), [said(Role::User, "<script>alert(1)</script>", 10)]);
+        assert!(
+            !page(&call, (&lines, &[]), &agent(), None, true).into_string().contains("<script>")
+        );
+        assert!(
+            page(&call, (&lines, &[]), &agent(), None, true).into_string().contains("id=\"end\"")
+        );
+        assert!(
+            !page(&call, (&lines, &[]), &agent(), None, false).into_string().contains("id=\"end\"")
+        );
         call.custom_parameters = [("<b>".to_owned(), "<i>".to_owned())].into();
         call.provider_call_id = Some("<u>".to_owned());
-        let html = page(&call, &[], &agent(), None, true).into_string();
+        let html = page(&call, (&lines, &[]), &agent(), None, true).into_string();
         assert!(
             html.contains("&lt;b&gt;") && html.contains("&lt;i&gt;") && html.contains("&lt;u&gt;")
         );
         (call.ended_at, call.end_reason) = (Some(1), Some(EndReason::Hangup));
-        assert!(!page(&call, &[], &agent(), None, true).into_string().contains("id=\"end\""));
+        assert!(
+            !page(&call, (&lines, &[]), &agent(), None, true).into_string().contains("id=\"end\"")
+        );
     }
 }

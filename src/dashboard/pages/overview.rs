@@ -98,8 +98,7 @@ fn steps(
     conn: &mut Conn,
     account: AccountId,
 ) -> Result<Option<(Option<String>, bool)>, StoreError> {
-    let first = Page { after: None, limit: 1 };
-    if !call_rows::list(conn, CallFilter::of(account), first)?.is_empty() {
+    if call_rows::newest(conn, Some(account))?.is_some() {
         return Ok(None);
     }
     let agents = agent_rows::list(conn, Some(account), Page { after: None, limit: 1 })?;

@@ -4,6 +4,7 @@
 //! Who may open one and what it costs in the end are decided in `admission` and `ledger`. What is said
 //! in a call is kept line by line, so that a long one can be written as it goes.
 
+mod list;
 mod live;
 pub mod stretches;
 
@@ -11,13 +12,14 @@ use std::collections::BTreeMap;
 
 use diesel::{dsl::sql, prelude::*, sql_types::BigInt};
 
+pub use list::{CallFilter, Ongoing, list, newest, ongoing};
 pub use live::{
     LiveCall, Opening, Recognition, append_transcript, close, discard, ends_requested,
     live_of_node, lock_live, open, recognise, reserve,
 };
 
 use super::{
-    Conn, Page, StoreError,
+    Conn, StoreError,
     schema::{agents, calls, keys, transcript_lines},
     update::update,
 };
@@ -60,8 +62,6 @@ pub struct Call {
     pub billed_seconds: Option<Seconds>,
     /// What was reserved for it last.
     pub reserved_seconds: Seconds,
-    /// What was said, as far as it is written.
-    pub transcript: Vec<TranscriptLine>,
 }
 
 /// What is attached to a call, as it stands in its column.
@@ -88,46 +88,25 @@ struct Row {
     reserved_seconds: Seconds,
 }
 
-impl Row {
-    fn with(self, transcript: Vec<TranscriptLine>) -> Call {
-        Call {
-            id: self.id,
-            account_id: self.account_id,
-            agent_id: self.agent_id,
-            key_id: self.key_id,
-            node_id: self.node_id,
-            dialect: self.dialect,
-            from: self.from_number,
-            to: self.to_number,
-            provider_call_id: self.provider_call_id,
-            custom_parameters: self.custom_parameters.unwrap_or_default().0,
-            started_at: self.started_at,
-            ended_at: self.ended_at,
-            end_reason: self.end_reason,
-            billed_seconds: self.billed_seconds,
-            reserved_seconds: self.reserved_seconds,
-            transcript,
+impl From<Row> for Call {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            account_id: row.account_id,
+            agent_id: row.agent_id,
+            key_id: row.key_id,
+            node_id: row.node_id,
+            dialect: row.dialect,
+            from: row.from_number,
+            to: row.to_number,
+            provider_call_id: row.provider_call_id,
+            custom_parameters: row.custom_parameters.unwrap_or_default().0,
+            started_at: row.started_at,
+            ended_at: row.ended_at,
+            end_reason: row.end_reason,
+            billed_seconds: row.billed_seconds,
+            reserved_seconds: row.reserved_seconds,
         }
-    }
-}
-
-/// Which calls a list shows; the default shows all.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct CallFilter {
-    /// Live ones, or ended ones.
-    pub live: Option<bool>,
-    /// Those of one agent.
-    pub agent_id: Option<AgentId>,
-    /// Those of one key.
-    pub key_id: Option<KeyId>,
-    /// Those of one account.
-    pub account_id: Option<AccountId>,
-}
-
-impl CallFilter {
-    /// All calls of an account.
-    pub fn of(account: AccountId) -> Self {
-        Self { account_id: Some(account), ..Self::default() }
     }
 }
 
@@ -149,47 +128,7 @@ pub struct DayUse {
 pub fn get(conn: &mut Conn, id: CallId) -> Result<Option<Call>, StoreError> {
     let row: Option<Row> =
         calls::table.find(id.to_string()).select(Row::as_select()).get_result(conn).optional()?;
-    let Some(row) = row else { return Ok(None) };
-    let transcript = transcript(conn, id)?;
-    Ok(Some(row.with(transcript)))
-}
-
-/// Calls, newest first, each with its transcript.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn list(
-    conn: &mut Conn,
-    filter: CallFilter,
-    page: Page<CallId>,
-) -> Result<Vec<Call>, StoreError> {
-    let mut query = calls::table
-        .filter(calls::id.lt(page.before()))
-        .order(calls::id.desc())
-        .limit(page.limit)
-        .select(Row::as_select())
-        .into_boxed();
-    if let Some(account) = filter.account_id {
-        query = query.filter(calls::account_id.eq(account.to_string()));
-    }
-    if let Some(agent) = filter.agent_id {
-        query = query.filter(calls::agent_id.eq(agent.to_string()));
-    }
-    if let Some(key) = filter.key_id {
-        query = query.filter(calls::key_id.eq(key.to_string()));
-    }
-    query = match filter.live {
-        Some(true) => query.filter(calls::ended_at.is_null()),
-        Some(false) => query.filter(calls::ended_at.is_not_null()),
-        None => query,
-    };
-    let rows: Vec<Row> = query.load(conn)?;
-    let mut listed = Vec::with_capacity(rows.len());
-    for row in rows {
-        let transcript = transcript(conn, row.id)?;
-        listed.push(row.with(transcript));
-    }
-    Ok(listed)
+    Ok(row.map(Call::from))
 }
 
 /// What an account used, by the days its calls began on, from `since` (milliseconds since 1970) on;
@@ -209,7 +148,12 @@ pub fn per_day(conn: &mut Conn, account: AccountId, since: i64) -> Result<Vec<Da
         .load(conn)?)
 }
 
-fn transcript(conn: &mut Conn, call: CallId) -> Result<Vec<TranscriptLine>, StoreError> {
+/// What was said in a call, as far as it is written. Never asked for more than one call at a time: one
+/// can be long.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn transcript(conn: &mut Conn, call: CallId) -> Result<Vec<TranscriptLine>, StoreError> {
     Ok(transcript_lines::table
         .filter(transcript_lines::call_id.eq(call.to_string()))
         .order(transcript_lines::seq.asc())
@@ -238,55 +182,6 @@ pub fn live_of_key(conn: &mut Conn, key: KeyId) -> Result<Vec<CallId>, StoreErro
         .order(calls::id.asc())
         .select(calls::id)
         .load(conn)?)
-}
-
-/// A live call, as a list of what is live needs it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable)]
-pub struct Ongoing {
-    /// Its id.
-    pub id: CallId,
-    /// Who answers.
-    pub agent_id: AgentId,
-    /// What opened it; `None`: a ticket.
-    pub key_id: Option<KeyId>,
-}
-
-/// The newest calls that have not ended, of one account or of all.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn ongoing(
-    conn: &mut Conn,
-    account: Option<AccountId>,
-    limit: i64,
-) -> Result<Vec<Ongoing>, StoreError> {
-    let mut query = calls::table
-        .filter(calls::ended_at.is_null())
-        .order(calls::id.desc())
-        .limit(limit)
-        .select((calls::id, calls::agent_id, calls::key_id))
-        .into_boxed();
-    if let Some(account) = account {
-        query = query.filter(calls::account_id.eq(account.to_string()));
-    }
-    Ok(query.load(conn)?)
-}
-
-/// The newest call of an account, or of all with `None`, whether it is over or not.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn newest(conn: &mut Conn, account: Option<AccountId>) -> Result<Option<CallId>, StoreError> {
-    let mut query = calls::table
-        .order(calls::id.desc())
-        .limit(1)
-        .select((calls::id, calls::agent_id, calls::key_id))
-        .into_boxed();
-    if let Some(account) = account {
-        query = query.filter(calls::account_id.eq(account.to_string()));
-    }
-    let found: Vec<Ongoing> = query.load(conn)?;
-    Ok(found.first().map(|call| call.id))
 }
 
 /// How many lines of a call's transcript are written, if the call is the account's; of any with
