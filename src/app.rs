@@ -164,6 +164,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
     };
     let app = move || {
         App::new()
+            .wrap(from_fn(auth::as_stranger))
             .wrap(from_fn(problem::refuse_slow))
             .wrap(from_fn(problem::close_unread))
             .wrap(routes::headers(&pages.public_url))

@@ -10,6 +10,8 @@ mod books;
 mod chatty;
 #[path = "store/dashboard.rs"]
 mod dashboard;
+#[path = "store/fairness.rs"]
+mod fairness;
 #[path = "store/migrations.rs"]
 mod migrations;
 #[path = "store/nodes.rs"]

@@ -30,8 +30,8 @@ pub async fn ask_by_ticket(
             };
             Ok(match decide(conn, agent)? {
                 Ok((agent, reserved)) => {
-                    audit::insert(conn, &told(call.call_id, agent.account_id))?;
                     let admitted: Admitted = open(conn, call, None, agent, reserved)?;
+                    audit::insert(conn, &told(admitted.call_id, admitted.account_id))?;
                     Verdict::Admitted(admitted)
                 }
                 Err(refusal) => Verdict::Refused(refusal, None),

@@ -169,7 +169,12 @@ pub async fn ask(store: &Store, ask: Ask) -> Result<Verdict, StoreError> {
                 .await
         }
         Intent::Admit(call) => {
+            // In whose turn it is asked; what the key may is asked below, under its lock.
+            let Some(account) = store.owner_of_key(&hash).await? else {
+                return Ok(Verdict::Refused(Refusal::InvalidKey, None));
+            };
             store
+                .of_new_call(account)
                 .write(move |conn| {
                     let standing = keys::lock_by_hash(conn, &hash)?;
                     let (standing, reserved) = match decide(conn, &hash, &proof, standing)? {

@@ -26,7 +26,22 @@ use crate::{
     attempts::network,
     key::redact,
     problem::{Code, Problem},
+    store::share::{self, Share},
 };
+
+/// The middleware around every request: until it is known whose it is, the store serves it in the turn of
+/// the network it comes from.
+///
+/// # Errors
+/// Those of the service behind it.
+pub async fn as_stranger<B: MessageBody>(
+    auth: Data<Auth>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let from = network(auth.client(request.request()));
+    share::of_stranger(from, next.call(request)).await
+}
 
 /// The middleware around everything that only the operator and users may see or do.
 ///
@@ -68,7 +83,9 @@ async fn enter(auth: &Auth, request: &HttpRequest) -> Result<Principal, Problem>
 pub async fn principal(auth: &Auth, request: &HttpRequest) -> Result<Option<Principal>, Problem> {
     if request.headers().contains_key(header::AUTHORIZATION) {
         let right = is_operator(request.headers(), auth.settings.admin_token.as_ref());
-        if !right {
+        if right {
+            share::is(Share::Operator);
+        } else {
             tell_of_wrong_token(auth, request);
         }
         return Ok(right.then_some(Principal::Operator));

@@ -27,7 +27,7 @@ use actix_web::HttpRequest;
 use secrecy::SecretString;
 use tokio::sync::broadcast;
 
-pub use door::{door, encoded, page_user, principal, safe_next};
+pub use door::{as_stranger, door, encoded, page_user, principal, safe_next};
 pub use principal::{Action, Principal, User};
 pub use session::{
     COOKIE, SignedIn, change_password, prove_password, sign_out, sign_out_everywhere, still,

@@ -11,7 +11,10 @@ use super::{token::TokenHash, turns::Party};
 use crate::{
     id::{AccountId, UserId},
     problem::{Code, Problem},
-    store::sessions::{Refused, Session},
+    store::{
+        Share,
+        sessions::{Refused, Session},
+    },
     user::{Email, Role},
 };
 
@@ -99,6 +102,11 @@ impl User {
     /// Whose turn it is when they want a password hashed.
     pub(super) fn party(&self) -> Party {
         self.account_id.map_or(Party::User(self.user_id), Party::Account)
+    }
+
+    /// In whose turn the store does what this user asks for.
+    pub fn share(&self) -> Share {
+        self.account_scope().map_or(Share::Operator, Share::Account)
     }
 
     /// The account that is all this user sees; `None`: every account.

@@ -27,7 +27,7 @@ use crate::{
     store::{
         Conn, StoreError,
         audit::{self, Changes},
-        browsers, sessions, users,
+        browsers, sessions, share, users,
     },
     user::PasswordHash,
 };
@@ -278,7 +278,9 @@ pub(super) async fn find(auth: &Auth, request: &HttpRequest) -> Result<Option<Us
             tracing::warn!(%error, "a session's use was not written down");
         }
     }
-    Ok(Some(User::of(session, hash)))
+    let user = User::of(session, hash);
+    share::is(user.share());
+    Ok(Some(user))
 }
 
 /// The user of a session as they are now; `None` when it is over or they may sign in no more. For
@@ -288,7 +290,8 @@ pub(super) async fn find(auth: &Auth, request: &HttpRequest) -> Result<Option<Us
 /// 503 when the database cannot be asked.
 pub async fn still(auth: &Auth, user: &User) -> Result<Option<User>, Problem> {
     let hash = user.session;
-    let session = auth.store.read(move |conn| sessions::find(conn, &hash)).await?;
+    let store = auth.store.within(user.share());
+    let session = store.read(move |conn| sessions::find(conn, &hash)).await?;
     let session = session.filter(|session| !is_over(auth, session, wall_ms()));
     Ok(session.map(|session| User::of(session, hash)))
 }

@@ -19,7 +19,7 @@ use crate::{
     id::CallId,
     live::{Happening, Hub, Listener},
     store::{
-        Store, StoreError,
+        Share, Store, StoreError,
         calls::{self, Ongoing},
     },
 };
@@ -68,7 +68,8 @@ pub fn events(
     shown: Vec<CallId>,
     seat: Seat,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
-    let (store, hub) = (context.store.clone(), context.hub.clone());
+    let share = rights.account().map_or(Share::Operator, Share::Account);
+    let (store, hub) = (context.store.within(share), context.hub.clone());
     let listener = hub.listen(rights.account());
     // At once: what the page shows may be older than this stream.
     let mut ticks = interval_at(Instant::now(), ASK_EVERY);

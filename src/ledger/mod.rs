@@ -162,12 +162,11 @@ impl Ledger {
 
     /// Reserves up to 60 further seconds for a call. Answers within five seconds.
     pub async fn extend(&self, call: CallId, account: AccountId) -> Extension {
-        self.store.write(move |conn| settle::extend(conn, call, account)).await.unwrap_or_else(
-            |error| {
-                tracing::warn!(%error, call.id = %call, "a reservation could not be extended");
-                Extension::Unavailable
-            },
-        )
+        let store = self.store.of_call(account);
+        store.write(move |conn| settle::extend(conn, call, account)).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, call.id = %call, "a reservation could not be extended");
+            Extension::Unavailable
+        })
     }
 
     /// Takes down that a call ended, to be charged. Never blocks; kept and retried until written,

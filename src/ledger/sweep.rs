@@ -62,7 +62,7 @@ async fn bury(lease: &Lease, standing: &Arc<Standing>, node: NodeId) -> Result<(
     let calls = store.read(move |conn| calls::live_of_node(conn, node)).await?;
     let settled = stream::iter(calls)
         .map(|(call, account)| async move {
-            let judge = Arc::clone(standing);
+            let (judge, store) = (Arc::clone(standing), store.of_call(account));
             match store.write(move |conn| settle_lost(conn, &judge, node, call, account)).await {
                 Ok(charged) => charged.is_some(),
                 Err(error) => {

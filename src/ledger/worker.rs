@@ -167,7 +167,7 @@ impl Worker {
         while self.on_their_way.len() < AT_ONCE && self.rows_on_their_way < ROWS_AT_ONCE {
             let Some(waiting) = self.settlements.next(&self.writing.calls) else { return };
             self.rows_on_their_way += waiting.rows();
-            let store = self.lease.store.clone();
+            let store = self.lease.store.of_call(waiting.settlement.account_id);
             self.on_their_way.spawn(async move {
                 let settlement = waiting.settlement.clone();
                 let done = store.write(move |conn| settle::settle(conn, &settlement)).await;

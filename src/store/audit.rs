@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Conn, Page, StoreError, schema::audit};
+use super::{Conn, Page, StoreError, page::listed_audit, schema::audit};
 use crate::id::{AccountId, AuditId, UserId};
 
 /// A row of the audit log.
@@ -116,14 +116,14 @@ pub fn list(
     account: Option<AccountId>,
     page: Page<AuditId>,
 ) -> Result<Vec<Row>, StoreError> {
-    let mut query = audit::table
-        .filter(audit::id.lt(page.before()))
-        .order(audit::id.desc())
-        .limit(page.limit)
-        .into_boxed();
-    if let Some(account) = account {
-        query = query.filter(audit::account_id.eq(account.to_string()));
-    }
+    let all = audit::table.limit(page.limit).into_boxed();
+    let query = match account {
+        Some(account) => all
+            .filter(audit::account_id.eq(account.to_string()))
+            .filter(listed_audit().lt(page.before()))
+            .order(listed_audit().desc()),
+        None => all.filter(audit::id.lt(page.before())).order(audit::id.desc()),
+    };
     Ok(query.load(conn)?)
 }
 
@@ -140,7 +140,7 @@ pub fn count_since(
     // Ids begin with their time, so the account's older rows are not read.
     Ok(audit::table
         .filter(audit::account_id.eq(account.to_string()))
-        .filter(audit::id.ge(format!("aud_{:012x}", since.max(0))))
+        .filter(listed_audit().ge(format!("aud_{:012x}", since.max(0))))
         .filter(audit::action.eq(action))
         .count()
         .get_result(conn)?)

@@ -11,6 +11,7 @@ use super::{
     accounts::Account,
     agents,
     lock::{KeyThenAccount, Rows, locked},
+    page::listed_call,
     schema::{accounts, agents as agents_table, calls, keys, unrecognised_calls},
     update::update,
 };
@@ -215,7 +216,7 @@ pub fn list(
 fn view(conn: &mut Conn, key: Key) -> Result<KeyView, StoreError> {
     let last_call: Option<i64> = calls::table
         .filter(calls::key_id.eq(key.id.to_string()))
-        .order(calls::id.desc())
+        .order(listed_call().desc())
         .select(calls::started_at)
         .first(conn)
         .optional()?;
@@ -263,16 +264,33 @@ pub fn lock_by_hash(conn: &mut Conn, hash: &KeyHash) -> Result<Option<Standing>,
     Ok(row.map(Standing::from))
 }
 
-/// Whether any key has this hash, by the shortest statement there is: it runs on a thread that must not
-/// wait. Finding one decides nothing.
+/// Whose the key of this hash is, if there is one. It decides nothing.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn owner(conn: &mut Conn, hash: &KeyHash) -> Result<Option<AccountId>, StoreError> {
+    Ok(owner_of(hash).first(conn).optional()?)
+}
+
+/// The same on a thread that must not wait.
 ///
 /// # Errors
 /// [`StoreError`], also when the database is busy.
-pub(super) fn exists(conn: &mut SqliteConnection, hash: &KeyHash) -> Result<bool, StoreError> {
-    let bytes: &[u8] = hash.as_bytes();
-    let found: Option<bool> =
-        keys::table.filter(keys::hash.eq(bytes)).select(keys::is_active).first(conn).optional()?;
-    Ok(found.is_some())
+pub(super) fn owner_at_once(
+    conn: &mut SqliteConnection,
+    hash: &KeyHash,
+) -> Result<Option<AccountId>, StoreError> {
+    let found: Option<String> = owner_of(hash).first(conn).optional()?;
+    found.map(|id| id.parse().map_err(StoreError::failed)).transpose()
+}
+
+#[diesel::dsl::auto_type]
+fn owner_of<'a>(hash: &'a KeyHash) -> _ {
+    let bytes: &'a [u8] = hash.as_bytes();
+    keys::table
+        .inner_join(agents_table::table)
+        .filter(keys::hash.eq(bytes))
+        .select(agents_table::account_id)
 }
 
 type StandingRow = ((KeyId, KeyHash, KeySuffix, bool), agents::Row, Account);

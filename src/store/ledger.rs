@@ -8,6 +8,7 @@ use diesel::prelude::*;
 
 use super::{
     Conn, Page, StoreError, accounts,
+    page::listed_entry,
     schema::{ledger, topups},
 };
 use crate::{
@@ -106,8 +107,8 @@ pub fn list(
 ) -> Result<Vec<Entry>, StoreError> {
     Ok(ledger::table
         .filter(ledger::account_id.eq(account.to_string()))
-        .filter(ledger::id.lt(page.before()))
-        .order(ledger::id.desc())
+        .filter(listed_entry().lt(page.before()))
+        .order(listed_entry().desc())
         .limit(page.limit)
         .load(conn)?)
 }
@@ -179,7 +180,7 @@ fn append(
 ) -> Result<Entry, StoreError> {
     let newest: Option<(LedgerId, i64)> = ledger::table
         .filter(ledger::account_id.eq(account_id.to_string()))
-        .order(ledger::id.desc())
+        .order(listed_entry().desc())
         .select((ledger::id, ledger::created_at))
         .first(conn)
         .optional()?;

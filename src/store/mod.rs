@@ -18,6 +18,7 @@ mod backup;
 mod column;
 mod conn;
 mod error;
+mod fair;
 mod file;
 pub mod keys;
 pub mod ledger;
@@ -25,14 +26,17 @@ mod lock;
 mod migrate;
 pub mod nodes;
 mod open;
+mod owners;
 mod page;
 mod peek;
+mod permits;
 mod read;
 pub mod retention;
 mod schema;
 mod server;
 pub mod sessions;
 pub mod setup_links;
+pub mod share;
 pub mod tickets;
 mod update;
 pub mod users;
@@ -44,23 +48,39 @@ pub use backup::{BackupError, back_up};
 pub use conn::{Backend, Conn};
 pub use error::{Cause, StoreError};
 pub use page::Page;
+pub use share::Share;
 
-use crate::key::KeyHash;
+use crate::{id::AccountId, key::KeyHash};
+use fair::Urgency;
 use open::Connector;
 
 /// How long [`Store::read`] and [`Store::write`] wait for an answer before they give up.
 const PATIENCE: Duration = Duration::from_millis(4_500);
 
 /// A handle on the database; clones share its connections.
+///
+/// What waits for a connection waits in fair turns, by whose it is: the request's it is done for, or an
+/// account's that [`Store::of`] and its like name.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    /// Whose work it is, where that is not the request's.
+    share: Option<Share>,
+    urgency: Urgency,
+}
+
+/// Whose turn something waits for.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    share: Share,
+    urgency: Urgency,
 }
 
 struct Inner {
     connector: Connector,
     readers: read::Readers,
     peek: peek::Peek,
+    owners: owners::Owners,
     writers: write::Writers,
 }
 
@@ -88,7 +108,9 @@ impl Store {
         let readers = read::Readers::new(connector.clone())?;
         let peek = peek::Peek::new(connector.clone());
         let writers = write::Writers::start(connector.clone(), first)?;
-        Ok(Self { inner: Arc::new(Inner { connector, readers, peek, writers }) })
+        let owners = owners::Owners::default();
+        let inner = Arc::new(Inner { connector, readers, peek, owners, writers });
+        Ok(Self { inner, share: None, urgency: Urgency::Usual })
     }
 
     /// Which database this is.
@@ -123,15 +145,66 @@ impl Store {
     /// Whether it is certain, at once and without waiting, that no key has this hash. `false` says
     /// nothing: ask in a transaction.
     pub fn knows_no_key(&self, hash: &KeyHash) -> bool {
-        self.inner.peek.knows_no_key(hash)
+        let owners = &self.inner.owners;
+        if owners.get(hash).is_some() {
+            return false;
+        }
+        let owner = self.inner.peek.owner(hash);
+        if let Some(Some(account)) = owner {
+            owners.remember(*hash, account);
+        }
+        owner == Some(None)
+    }
+
+    /// Whose the key of this hash is, if there is one. It says nothing of whether the key is good.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be asked.
+    pub async fn owner_of_key(&self, hash: &KeyHash) -> Result<Option<AccountId>, StoreError> {
+        if let Some(account) = self.inner.owners.get(hash) {
+            return Ok(Some(account));
+        }
+        let asked = *hash;
+        let owner = self.read(move |conn| keys::owner(conn, &asked)).await?;
+        if let Some(account) = owner {
+            self.inner.owners.remember(*hash, account);
+        }
+        Ok(owner)
+    }
+
+    /// The same database, for work that is this one's, whoever's request it is done in.
+    pub fn within(&self, share: Share) -> Self {
+        Self { share: Some(share), ..self.clone() }
+    }
+
+    /// The same database, for an account's work.
+    pub fn of(&self, account: AccountId) -> Self {
+        self.within(Share::Account(account))
+    }
+
+    /// The same database, for what a call of the account is charged or may still use: it comes before
+    /// all else of the account, and is never refused because too much waits. Bring one such piece per
+    /// call at a time, for nothing else bounds them.
+    pub fn of_call(&self, account: AccountId) -> Self {
+        Self { urgency: Urgency::Books, ..self.of(account) }
+    }
+
+    /// The same database, for a call that would begin: it comes after all else of the account.
+    pub fn of_new_call(&self, account: AccountId) -> Self {
+        Self { urgency: Urgency::Admission, ..self.of(account) }
+    }
+
+    fn turn(&self) -> Turn {
+        let share = self.share.unwrap_or_else(share::current);
+        Turn { share, urgency: self.urgency }
     }
 
     /// Runs `work` on a connection that refuses to write, outside any transaction: each statement
     /// sees what was committed before it began.
     ///
     /// # Errors
-    /// What `work` returns; [`StoreError::Unavailable`] when no connection is to be had or no answer
-    /// came within five seconds; [`StoreError::Failed`] when `work` panicked.
+    /// What `work` returns; [`StoreError::Unavailable`] when no connection is to be had, no answer
+    /// came within five seconds, or, at once, when too much of the same share waits already; [`StoreError::Failed`] when `work` panicked.
     pub async fn read<T, E>(
         &self,
         work: impl FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
@@ -140,7 +213,7 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        in_time(self.inner.readers.run(work)).await
+        in_time(self.inner.readers.run(self.turn(), work)).await
     }
 
     /// Runs `work` in one transaction, which is durable before the answer comes. An error or a panic
@@ -150,7 +223,8 @@ impl Store {
     ///
     /// # Errors
     /// What `work` returns; [`StoreError::Unavailable`] when the transaction could not be begun or
-    /// committed, or no answer came within five seconds (then it may or may not have happened);
+    /// committed, no answer came within five seconds (then it may or may not have happened), or, at once,
+    /// when too much of the same share waits already;
     /// [`StoreError::Failed`] when `work` panicked.
     pub async fn write<T, E>(
         &self,
@@ -160,7 +234,7 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        in_time(self.inner.writers.run(work)).await
+        in_time(self.inner.writers.run(self.turn(), work)).await
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! A look-up of one row costs a few microseconds, handing it to another thread and back several times
 //! as much. Whoever guesses keys is refused at the cheaper price: [`super::Store::knows_no_key`] says
-//! no for certain or says nothing, and whoever hears nothing asks in the usual way. It never waits: a
-//! database that is busy, broken or on another machine is not looked into.
+//! no for certain or says nothing, and whoever hears nothing asks in the usual way. Whose a key is shows
+//! on the way. It never waits: a database that is busy, broken or on another machine is not looked into.
 
 use std::sync::{
     Mutex, PoisonError,
@@ -14,7 +14,7 @@ use diesel::SqliteConnection;
 use thread_local::ThreadLocal;
 
 use super::{Backend, StoreError, keys, open::Connector};
-use crate::key::KeyHash;
+use crate::{id::AccountId, key::KeyHash};
 
 /// A connection for each thread that has looked.
 pub(super) struct Peek {
@@ -37,22 +37,23 @@ impl Peek {
         }
     }
 
-    /// Whether it is certain that no key has this hash.
-    pub(super) fn knows_no_key(&self, hash: &KeyHash) -> bool {
+    /// Whose the key of this hash is, `Some(None)` if it is certain that there is none; `None` when
+    /// nothing is certain.
+    pub(super) fn owner(&self, hash: &KeyHash) -> Option<Option<AccountId>> {
         if self.connector.backend() != Backend::Sqlite {
-            return false;
+            return None;
         }
         let kept = self.connections.get_or_default();
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         if self.closed.load(Ordering::SeqCst) {
-            return false;
+            return None;
         }
-        let exists = self.connected(&mut kept).and_then(|conn| keys::exists(conn, hash));
-        if exists.is_err() {
+        let owner = self.connected(&mut kept).and_then(|conn| keys::owner_at_once(conn, hash));
+        if owner.is_err() {
             // Whatever it is, the usual way finds it out and says so.
             *kept = None;
         }
-        matches!(exists, Ok(false))
+        owner.ok()
     }
 
     fn connected<'a>(

@@ -1,7 +1,7 @@
 //! Reading: a pool of connections that refuse to write, used on threads that may block.
 //!
 //! Waiting for a connection costs no thread: as many reads run as there are connections, the others
-//! wait as futures. A connection is asked whether it is alive only after an error or a rest, so that a
+//! wait as futures, in fair turns, and nobody has more than half of the connections. A connection is asked whether it is alive only after an error or a rest, so that a
 //! busy pool pays nothing for it.
 
 use std::{
@@ -11,10 +11,9 @@ use std::{
 };
 
 use diesel::r2d2::{ManageConnection, NopErrorHandler, Pool, R2D2Connection as _};
-use tokio::sync::Semaphore;
 use tracing::Span;
 
-use super::{Conn, StoreError, open::Connector};
+use super::{Conn, StoreError, Turn, open::Connector, permits::Permits};
 
 /// r2d2 waits for 30 s unless told otherwise.
 const WAIT_FOR_CONNECTION: Duration = Duration::from_secs(2);
@@ -24,7 +23,7 @@ const FRESH: Duration = Duration::from_secs(1);
 pub(super) struct Readers {
     /// `None` once it is closed. The connections end when the last read gives its own back.
     pool: Mutex<Option<Pool<Connector>>>,
-    permits: Semaphore,
+    permits: Permits,
 }
 
 /// A pooled connection, and what is known of its health.
@@ -65,7 +64,7 @@ impl Readers {
             .error_handler(Box::new(NopErrorHandler))
             .build(connector)
             .map_err(StoreError::unavailable)?;
-        Ok(Self { pool: Mutex::new(Some(pool)), permits: Semaphore::new(size as usize) })
+        Ok(Self { pool: Mutex::new(Some(pool)), permits: Permits::new(size as usize) })
     }
 
     /// Closes all connections; those that are read from, as soon as they no longer are.
@@ -76,6 +75,7 @@ impl Readers {
 
     pub(super) async fn run<T, E>(
         &self,
+        turn: Turn,
         work: impl FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -83,12 +83,14 @@ impl Readers {
         E: From<StoreError> + Send + 'static,
     {
         let closed = || StoreError::unavailable("the store is closed");
-        let _permit = self.permits.acquire().await.map_err(|_| closed())?;
+        let permit = self.permits.acquire(turn).await?;
         let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let pool = pool.ok_or_else(closed)?;
         let span = Span::current();
         let job = move || {
             let _inside = span.entered();
+            // With the work, and not with whoever waits for it: they may be gone before it ends.
+            let _permit = permit;
             let mut reader = pool.get().map_err(StoreError::unavailable)?;
             let answer = catch_unwind(AssertUnwindSafe(|| work(&mut reader.conn)))
                 .unwrap_or_else(|_| Err(StoreError::failed("a read panicked").into()));

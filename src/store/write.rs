@@ -2,11 +2,11 @@
 //!
 //! SQLite has one writer thread: while a commit waits for the disk, the next transactions queue up, and
 //! share the next commit; each runs in a savepoint, so that one that fails takes nobody along.
-//! PostgreSQL has several writers, one transaction each; it groups commits by itself. A panic ends the
-//! work that panicked and no more.
+//! PostgreSQL has several writers, one transaction each; it groups commits by itself, and no account has
+//! more than two of them at once: a row that somebody keeps locked stops its own account only. A panic
+//! ends the work that panicked and no more. Whose turn it is, is `fair`'s.
 
 use std::{
-    collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -15,10 +15,20 @@ use std::{
 use tokio::sync::oneshot;
 use tracing::Span;
 
-use super::{Backend, Conn, StoreError, file, open::Connector};
+use super::{
+    Backend, Conn, StoreError, Turn,
+    fair::{Bounds, FairQueue},
+    file,
+    open::Connector,
+    share::Share,
+};
 
 /// How many transactions share a commit at most: it bounds how long the first waits for the last.
 const BATCH: usize = 64;
+/// How many transactions of one account may wait; more are refused at once.
+const WAITING_OF_ONE: usize = 512;
+/// How many may wait in all.
+const WAITING: usize = 8_192;
 
 /// What a writer does, whatever it returns.
 trait Job: Send {
@@ -86,11 +96,13 @@ pub(super) struct Writers {
 impl Writers {
     /// Starts the writers; `first` is a connection that is already there.
     pub(super) fn start(connector: Connector, first: Conn) -> Result<Self, StoreError> {
-        let batch = match connector.backend() {
-            Backend::Sqlite => BATCH,
-            Backend::Postgres => 1,
+        // PostgreSQL: a quarter of the writers is one account's at most.
+        let (batch, at_once_of_one) = match connector.backend() {
+            Backend::Sqlite => (BATCH, BATCH),
+            Backend::Postgres => (1, (connector.writers() / 4).max(1)),
         };
-        let queue = Arc::new(Queue::default());
+        let bounds = Bounds { waiting_of_one: WAITING_OF_ONE, waiting: WAITING, at_once_of_one };
+        let queue = Arc::new(Queue::new(bounds));
         let writers = Self { queue: Arc::clone(&queue), threads: Mutex::default() };
         let mut first = Some(first);
         for _ in 0..connector.writers() {
@@ -100,7 +112,8 @@ impl Writers {
             let thread = thread::Builder::new()
                 .name("store-writer".to_owned())
                 .spawn(move || {
-                    while queue.take(batch, &mut writer.batch) {
+                    let mut under_way = Vec::new();
+                    while queue.take(batch, &mut writer.batch, &mut under_way) {
                         writer.run_batch();
                     }
                     writer.leave();
@@ -124,6 +137,7 @@ impl Writers {
 
     pub(super) async fn run<T, E>(
         &self,
+        turn: Turn,
         work: impl FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -131,12 +145,8 @@ impl Writers {
         E: From<StoreError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        self.queue.put(Box::new(Work {
-            work: Some(work),
-            result: None,
-            answer,
-            span: Span::current(),
-        }));
+        let job = Work { work: Some(work), result: None, answer, span: Span::current() };
+        self.queue.put(turn, Box::new(job))?;
         match answered.await {
             Ok(answer) => answer,
             Err(_) => Err(StoreError::unavailable("the writer is gone").into()),
@@ -151,33 +161,39 @@ impl Drop for Writers {
 }
 
 /// Work that waits for a writer.
-#[derive(Default)]
 struct Queue {
     waiting: Mutex<Waiting>,
     changed: Condvar,
 }
 
-#[derive(Default)]
 struct Waiting {
-    jobs: VecDeque<Box<dyn Job>>,
+    jobs: FairQueue<Box<dyn Job>>,
     closed: bool,
 }
 
 impl Queue {
+    fn new(bounds: Bounds) -> Self {
+        let waiting = Waiting { jobs: FairQueue::new(bounds), closed: false };
+        Self { waiting: Mutex::new(waiting), changed: Condvar::new() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         // A queue is whole between any two of its operations, whoever panicked.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues work; dropped, and with it its answer, when the writers have been told to end.
-    fn put(&self, job: Box<dyn Job>) {
+    /// Queues work; dropped, and with it its answer, when the writers have been told to end. An error
+    /// when too much waits already.
+    fn put(&self, turn: Turn, job: Box<dyn Job>) -> Result<(), StoreError> {
         let mut waiting = self.lock();
         if waiting.closed {
-            return;
+            return Ok(());
         }
-        waiting.jobs.push_back(job);
+        let put = waiting.jobs.put(turn.share, turn.urgency, job);
         drop(waiting);
+        put.map_err(|_full| StoreError::unavailable("too many writes wait already"))?;
         self.changed.notify_one();
+        Ok(())
     }
 
     fn close(&self) {
@@ -186,14 +202,26 @@ impl Queue {
     }
 
     /// Waits for work and takes up to `most` of it; `false` when there will be none any more.
-    fn take(&self, most: usize, into: &mut Vec<Box<dyn Job>>) -> bool {
-        let mut waiting = self
-            .changed
-            .wait_while(self.lock(), |waiting| waiting.jobs.is_empty() && !waiting.closed)
-            .unwrap_or_else(PoisonError::into_inner);
-        let count = waiting.jobs.len().min(most);
-        into.extend(waiting.jobs.drain(..count));
-        count > 0
+    /// `under_way` is whose work the same writer took before, and has done.
+    fn take(&self, most: usize, into: &mut Vec<Box<dyn Job>>, under_way: &mut Vec<Share>) -> bool {
+        let mut waiting = self.lock();
+        if !under_way.is_empty() {
+            under_way.drain(..).for_each(|share| waiting.jobs.done(share));
+            // What this made ready, and whoever waits for the last of it, may be another writer's.
+            self.changed.notify_all();
+        }
+        let idle = |waiting: &mut Waiting| {
+            !waiting.jobs.is_ready() && !(waiting.closed && waiting.jobs.is_empty())
+        };
+        let mut waiting =
+            self.changed.wait_while(waiting, idle).unwrap_or_else(PoisonError::into_inner);
+        while into.len() < most
+            && let Some((share, job)) = waiting.jobs.take()
+        {
+            under_way.push(share);
+            into.push(job);
+        }
+        !into.is_empty()
     }
 }
 

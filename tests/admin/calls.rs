@@ -80,6 +80,9 @@ async fn a_transcript_is_shown_as_it_was_kept() {
     let append = move |conn: &mut _| upvoot::store::calls::append_transcript(conn, id, 0, &lines);
     app.store.write(append).await.unwrap();
     assert_eq!(app.get(&format!("/api/calls/{call}")).await.json()["transcript"], kept);
+    let list = app.get("/api/calls").await.json();
+    assert_eq!(list["items"][0]["id"], json!(call));
+    assert_eq!(list["items"][0].get("transcript"), None, "lists carry no transcript");
 }
 
 #[actix_web::test]

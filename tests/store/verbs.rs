@@ -3,7 +3,7 @@
 use upvoot::{
     agent::profile::Engine,
     call::event::{EndReason, Role, TranscriptLine},
-    id::{AccountId, AgentId, AuditId, CallId, KeyId, NodeId, UserId},
+    id::{AccountId, AgentId, AuditId, CallId, KeyId, LedgerId, NodeId, UserId},
     key::PlainKey,
     points::Seconds,
     store::{

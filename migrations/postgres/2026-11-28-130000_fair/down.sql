@@ -1,3 +1,11 @@
+DROP INDEX audit_by_account;
+DROP INDEX ledger_by_account;
+DROP INDEX calls_by_key;
+DROP INDEX calls_by_agent;
+CREATE INDEX audit_by_account ON audit (account_id, id);
+CREATE INDEX ledger_by_account ON ledger (account_id, id);
+CREATE INDEX calls_by_agent ON calls (agent_id, id);
+CREATE INDEX calls_by_key ON calls (key_id, id);
 DROP INDEX calls_by_day;
 CREATE INDEX calls_by_account ON calls (account_id, started_at);
 DROP INDEX calls_live_newest;

@@ -12,6 +12,7 @@ use crate::{
     id::{AccountId, AgentId, CallId, KeyId},
     store::{
         Conn, Page, StoreError,
+        page::listed_call,
         schema::{agents, calls, keys},
     },
 };
@@ -91,12 +92,11 @@ pub fn list(
     page: Page<CallId>,
 ) -> Result<Vec<Call>, StoreError> {
     let Some(of) = filter.of_whom(conn)? else { return Ok(Vec::new()) };
-    let mut query = calls::table
-        .filter(calls::id.lt(page.before()))
-        .order(calls::id.desc())
-        .limit(page.limit)
-        .select(Row::as_select())
-        .into_boxed();
+    let all = calls::table.limit(page.limit).select(Row::as_select()).into_boxed();
+    let mut query = match of {
+        Of::All => all.filter(calls::id.lt(page.before())).order(calls::id.desc()),
+        _ => all.filter(listed_call().lt(page.before())).order(listed_call().desc()),
+    };
     query = match filter.live {
         Some(true) => query.filter(calls::ended_at.is_null()),
         Some(false) => query.filter(calls::ended_at.is_not_null()),
@@ -157,14 +157,14 @@ pub fn ongoing(
 /// # Errors
 /// [`StoreError`].
 pub fn newest(conn: &mut Conn, account: Option<AccountId>) -> Result<Option<CallId>, StoreError> {
-    let mut query = calls::table
-        .order(calls::id.desc())
-        .limit(1)
-        .select((calls::id, calls::agent_id, calls::key_id))
-        .into_boxed();
-    if let Some(account) = account {
-        query = query.filter(calls::account_id.eq(account.to_string()));
-    }
+    let all =
+        calls::table.limit(1).select((calls::id, calls::agent_id, calls::key_id)).into_boxed();
+    let query = match account {
+        Some(account) => {
+            all.filter(calls::account_id.eq(account.to_string())).order(listed_call().desc())
+        }
+        None => all.order(calls::id.desc()),
+    };
     let found: Vec<Ongoing> = query.load(conn)?;
     Ok(found.first().map(|call| call.id))
 }
