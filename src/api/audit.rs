@@ -85,7 +85,8 @@ impl From<audit::Row> for View {
     }
 }
 
-/// Changes, newest first; a user sees those to objects of their account.
+/// Changes, newest first; a user sees those to objects of their account. On PostgreSQL a change that takes
+/// a while may appear below one that began later: whoever exports the log repeats the last minute.
 #[utoipa::path(get, path = "/api/audit", operation_id = "list_audit", tag = "audit",
     params(("account_id" = Option<String>, Query, description = "Those to objects of one account.")),
     responses((status = 200, description = "A page of the audit log.", body = List<View>)))]

@@ -99,7 +99,7 @@ impl Writers {
         // PostgreSQL: a quarter of the writers is one account's at most.
         let (batch, at_once_of_one) = match connector.backend() {
             Backend::Sqlite => (BATCH, BATCH),
-            Backend::Postgres => (1, (connector.writers() / 4).max(1)),
+            Backend::Postgres => (1, (connector.writers() as usize / 4).max(1)),
         };
         let bounds = Bounds { waiting_of_one: WAITING_OF_ONE, waiting: WAITING, at_once_of_one };
         let queue = Arc::new(Queue::new(bounds));
