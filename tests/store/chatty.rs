@@ -67,7 +67,7 @@ fn another_account_is_admitted_as_if_nobody_talked() {
         let mut beside = Vec::new();
         loop {
             beside.extend(admissions(&quiet, 20).await);
-            let last = talks.call(calls[calls.len() - 1]).await.transcript.len();
+            let last = talks.said(calls[calls.len() - 1]).await.len();
             if last == LINES {
                 break;
             }
