@@ -139,6 +139,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
         store: store.clone(),
         hub: hub.clone(),
         seats: Seats::default(),
+        glances: events::Glances::default(),
     });
     let context = web::Data::new(api::Context {
         store: store.clone(),

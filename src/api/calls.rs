@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-/// A call, as lists have it.
+/// A call.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Call)]
 pub struct View {
@@ -57,16 +57,11 @@ pub struct View {
     #[schema(example = "hangup")]
     end_reason: Option<&'static str>,
     billed_seconds: Option<i64>,
-}
-
-/// A call with what was said in it, and who was heard when: both may be long, so no list has them.
-#[derive(Serialize, ToSchema)]
-#[schema(as = CallInFull)]
-pub struct Full {
-    #[serde(flatten)]
-    call: View,
-    transcript: Vec<Line>,
-    /// Absent where nothing is recorded.
+    /// What was said; absent from lists and where a call is ended, for it may be long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    transcript: Option<Vec<Line>>,
+    /// Who was heard when; absent from lists, and where nothing is recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     timeline: Option<Vec<Heard>>,
@@ -149,6 +144,8 @@ impl From<calls::Call> for View {
             ended_at: call.ended_at.map(rfc3339),
             end_reason: call.end_reason.map(EndReason::as_str),
             billed_seconds: call.billed_seconds.map(|seconds| seconds.0),
+            transcript: None,
+            timeline: None,
         }
     }
 }
@@ -177,7 +174,7 @@ pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
 
 /// One call.
 #[utoipa::path(get, path = "/api/calls/{id}", operation_id = "get_call", tag = "calls",
-    responses((status = 200, description = "The call.", body = Full)))]
+    responses((status = 200, description = "The call.", body = View)))]
 pub async fn get(context: Data<Context>, who: Who, Id(id): Id<CallId>) -> Answer {
     let (call, said, heard) = context
         .store
@@ -187,9 +184,10 @@ pub async fn get(context: Data<Context>, who: Who, Id(id): Id<CallId>) -> Answer
             Ok::<_, Problem>((call, calls::transcript(conn, id)?, calls::stretches::of(conn, id)?))
         })
         .await?;
-    let timeline = (!heard.is_empty()).then(|| heard.into_iter().map(Heard::from).collect());
-    let transcript = said.into_iter().map(Line::from).collect();
-    Ok(ok(&Full { call: View::from(call), transcript, timeline }))
+    let mut view = View::from(call);
+    view.transcript = Some(said.into_iter().map(Line::from).collect());
+    view.timeline = (!heard.is_empty()).then(|| heard.into_iter().map(Heard::from).collect());
+    Ok(ok(&view))
 }
 
 /// Nothing has to be said to end a call.

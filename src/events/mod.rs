@@ -4,6 +4,7 @@
 //! the little that only this node knows: who speaks now. It knows no page; `live.js` and the pages know
 //! what to do with it. Look next at `stream`.
 
+mod glance;
 pub mod message;
 mod rights;
 pub mod seats;
@@ -14,6 +15,8 @@ use actix_web::{
     http::header::{self, HeaderName, HeaderValue},
     web::Data,
 };
+
+pub use glance::Glances;
 
 use crate::{
     auth::{Auth, Principal, principal},
@@ -35,6 +38,8 @@ pub struct Context {
     pub hub: Hub,
     /// Who listens.
     pub seats: seats::Seats,
+    /// What is live, once for all who look at one account.
+    pub glances: Glances,
 }
 
 /// Calls whose transcripts one stream looks after.

@@ -5,7 +5,7 @@
 //! bounded by the hub; a listener that is too slow is told that it missed something. Its page then asks
 //! for everything again.
 
-use std::{collections::HashMap, convert::Infallible, time::Duration};
+use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
@@ -14,7 +14,13 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval_at},
 };
 
-use super::{Context, message, rights::Rights, seats::Seat};
+use super::{
+    Context,
+    glance::{Glance, Live},
+    message,
+    rights::Rights,
+    seats::Seat,
+};
 use crate::{
     id::CallId,
     live::{Happening, Hub, Listener},
@@ -37,6 +43,7 @@ struct Stand {
     rights: Rights,
     store: Store,
     hub: Hub,
+    glance: Arc<Glance>,
     /// The calls that pages show, whose transcripts are looked after too.
     shown: Vec<CallId>,
     listener: Listener,
@@ -55,8 +62,7 @@ struct Stand {
 
 /// What the store says at one moment.
 struct Now {
-    live: Vec<Ongoing>,
-    newest: Option<CallId>,
+    live: Arc<Live>,
     /// Of each call that is shown, in their order.
     lines: Vec<i64>,
 }
@@ -74,10 +80,12 @@ pub fn events(
     // At once: what the page shows may be older than this stream.
     let mut ticks = interval_at(Instant::now(), ASK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let glance = context.glances.of(rights.account());
     let stand = Stand {
         rights,
         store,
         hub,
+        glance,
         lines: vec![0; shown.len()],
         shown,
         listener,
@@ -95,6 +103,12 @@ pub fn events(
         stand.said_at = Instant::now();
         Some((Ok(said), stand))
     })
+}
+
+fn told<T>(answer: Result<T, StoreError>) -> Option<T> {
+    answer
+        .inspect_err(|error| tracing::debug!(%error, "a page could not be told what is live"))
+        .ok()
 }
 
 impl Stand {
@@ -143,13 +157,7 @@ impl Stand {
         if Instant::now() >= self.until || !self.rights.hold(true).await {
             return None;
         }
-        let said = match self.ask().await {
-            Ok(now) => self.compare(now),
-            Err(error) => {
-                tracing::debug!(%error, "a page could not be told what is live");
-                Vec::new()
-            }
-        };
+        let said = self.ask().await.map_or_else(Vec::new, |now| self.compare(now));
         if !said.is_empty() {
             return Some(Some(said.concat().into()));
         }
@@ -160,22 +168,29 @@ impl Stand {
         self.rights.account().is_none_or(|account| happening.subject.account_id == account)
     }
 
-    async fn ask(&self) -> Result<Now, StoreError> {
-        let (account, shown) = (self.rights.account(), self.shown.clone());
-        self.store
-            .read(move |conn| {
-                let live = calls::ongoing(conn, account, MOST_CALLS)?;
-                let newest = calls::newest(conn, account)?;
-                let lines = shown.iter().map(|call| calls::lines_written(conn, *call, account));
-                Ok(Now { lines: lines.collect::<Result<_, _>>()?, live, newest })
-            })
-            .await
+    /// What the store says now; `None` when it cannot be asked.
+    async fn ask(&self) -> Option<Now> {
+        let account = self.rights.account();
+        let ask = self.store.read(move |conn| {
+            let calls = calls::ongoing(conn, account, MOST_CALLS)?;
+            Ok::<_, StoreError>(Live { calls, newest: calls::newest(conn, account)? })
+        });
+        let live = self.glance.look(Instant::now(), async { told(ask.await) }).await?;
+        if self.shown.is_empty() {
+            return Some(Now { live, lines: Vec::new() });
+        }
+        let shown = self.shown.clone();
+        let count = self.store.read(move |conn| {
+            let lines = shown.iter().map(|call| calls::lines_written(conn, *call, account));
+            lines.collect::<Result<_, StoreError>>()
+        });
+        Some(Now { live, lines: told(count.await)? })
     }
 
     /// What is different from the last time.
     fn compare(&mut self, now: Now) -> Vec<Bytes> {
         let live: HashMap<CallId, Ongoing> =
-            now.live.into_iter().map(|call| (call.id, call)).collect();
+            now.live.calls.iter().map(|call| (call.id, *call)).collect();
         let mut said = Vec::new();
         match &self.known {
             // The page may be older than the stream, and nobody knows by how much.
@@ -187,9 +202,10 @@ impl Stand {
                 said.extend(gone.map(|call| message::stored("settled", call)));
                 // The page may have seen it while it lasted: it came and went between two questions.
                 if now
+                    .live
                     .newest
                     .is_some_and(|call| !live.contains_key(&call) && !known.contains_key(&call))
-                    && now.newest != self.newest
+                    && now.live.newest != self.newest
                 {
                     said.push(message::missed());
                 }
@@ -198,7 +214,7 @@ impl Stand {
                 said.extend(more.map(|(call, _)| message::written(*call)));
             }
         }
-        (self.known, self.newest, self.lines) = (Some(live), now.newest, now.lines);
+        (self.known, self.newest, self.lines) = (Some(live), now.live.newest, now.lines);
         said
     }
 }
