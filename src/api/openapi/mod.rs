@@ -100,8 +100,8 @@ impl Modify for Common {
     }
 }
 
-/// The one field that only some answers have: a list of calls would grow without bound with it.
-const SOMETIMES: (&str, &str) = ("Call", "timeline");
+/// The fields that only some answers have: a list of calls would grow without bound with them.
+const SOMETIMES: [(&str, &str); 2] = [("Call", "timeline"), ("Call", "transcript")];
 
 /// What we answer with has all its fields, those too that are null. What we are asked with is told
 /// apart by allowing no other fields; and a problem names a field only when one is at fault.
@@ -110,7 +110,7 @@ fn all_there(name: &str, schema: &mut RefOr<Schema>) {
         && object.additional_properties.is_none()
         && name != "Problem"
     {
-        let always = |field: &&String| (name, field.as_str()) != SOMETIMES;
+        let always = |field: &&String| !SOMETIMES.contains(&(name, field.as_str()));
         object.required = object.properties.keys().filter(always).cloned().collect();
     }
 }
