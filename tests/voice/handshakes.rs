@@ -10,13 +10,15 @@ use tokio::{
 
 use crate::support::{Database, Server};
 
-const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
+/// What does not vary. Our own subprotocol is recognised at once, so each call leaves its row.
+const FIXED: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Protocol: upvoot.v1\r\n";
 
 /// Sends a handshake with these lines, and then a ping; reads until the answer is clear: its status,
 /// and whether the ping came back.
 async fn shaken(server: &Server, key: &str, lines: &str) -> (u16, bool) {
     let mut socket = TcpStream::connect(server.address()).await.unwrap();
-    let request = format!("GET /voice/{key} HTTP/1.1\r\nHost: x\r\n{KEY}{lines}\r\n");
+    let request = format!("GET /voice/{key} HTTP/1.1\r\nHost: x\r\n{FIXED}{lines}\r\n");
     socket.write_all(request.as_bytes()).await.unwrap();
     let (mut answer, mut pinged) = (Vec::new(), false);
     loop {
