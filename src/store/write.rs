@@ -211,7 +211,8 @@ impl Queue {
             self.changed.notify_all();
         }
         let idle = |waiting: &mut Waiting| {
-            !waiting.jobs.is_ready() && !(waiting.closed && waiting.jobs.is_empty())
+            let ended = waiting.closed && waiting.jobs.is_empty();
+            !waiting.jobs.is_ready() && !ended
         };
         let mut waiting =
             self.changed.wait_while(waiting, idle).unwrap_or_else(PoisonError::into_inner);

@@ -159,11 +159,10 @@ async fn crowd(db: &Db, analyzed: bool) -> (World, World, NodeId) {
         None => Conn::Postgres(PgConnection::establish(&db.url).unwrap()),
     };
     // Each call that ended was charged: the book is as long.
-    let book = format!(
-        "INSERT INTO ledger (id, account_id, kind, seconds, call_id, created_at) \
+    let book = "INSERT INTO ledger (id, account_id, kind, seconds, call_id, created_at) \
          SELECT 'led_' || substr(id, 6), account_id, 'call', -1, id, started_at FROM calls \
          WHERE ended_at IS NOT NULL"
-    );
+        .to_owned();
     for sql in sql.iter().chain([&book]) {
         conn.batch_execute(sql).unwrap();
     }
