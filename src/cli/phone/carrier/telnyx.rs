@@ -48,6 +48,8 @@ impl Wire for Telnyx {
             Encoding::Alaw => "PCMA",
             Encoding::Pcm16 => "L16",
         };
+        // The codec of the way back is nowhere in `start`: a customer who sets it to A-law attaches it.
+        let back = (format.encoding() == Encoding::Alaw).then_some(("codec", encoding));
         let start = json!({
             "event": "start",
             "sequence_number": self.sequence(),
@@ -59,7 +61,7 @@ impl Wire for Telnyx {
                 "to": self.setup.to,
                 "tags": [],
                 "client_state": base64(b"upvoot"),
-                "custom_parameters": texts(self.setup.own_params()),
+                "custom_parameters": texts(back.into_iter().chain(self.setup.own_params())),
                 "media_format": {
                     "encoding": encoding, "sample_rate": format.rate(), "channels": 1
                 },
