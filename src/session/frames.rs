@@ -5,7 +5,7 @@
 //! [`Guarded`] stands between the socket and the codec: it passes bytes on untouched until a header
 //! is wrong or announces too much, frames come too often, or one is begun and not sent; then it passes
 //! nothing on ever again. It does not unmask, assemble or interpret anything. The rules are in
-//! [`Scanner`], which is pure; a peer that is only too fast with its bytes is not read for a while.
+//! `Scanner`, which is pure; a peer that is only too fast with its bytes is not read for a while.
 
 use std::{
     cell::Cell,

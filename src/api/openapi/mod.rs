@@ -1,7 +1,7 @@
 //! The description of the endpoints, OpenAPI 3.1, generated from the handlers and their types.
 //!
 //! What every endpoint has in common is added here once: the token, the parameters that a path or a
-//! list brings along, and the refusals; what values may be beyond their types is in [`strict`]. A test
+//! list brings along, and the refusals; what values may be beyond their types is in `strict`. A test
 //! compares the result with the routes.
 
 mod strict;
