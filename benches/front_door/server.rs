@@ -84,6 +84,8 @@ impl Server {
             .env("UPVOOT_METRICS_LISTEN", "off")
             .env("UPVOOT_ADMIN_TOKEN", TOKEN)
             .env("UPVOOT_ATTEMPTS_PER_MINUTE", "1000000")
+            // What is measured of an upgrade ends before its dialect is recognised.
+            .env("UPVOOT_UNRECOGNISED_PER_MINUTE", "1000000")
             .env("UPVOOT_DATABASE_URL", format!("sqlite://{}", dir.path().join("b.db").display()))
             .env("UPVOOT_LOG", "warn")
             .stdout(Stdio::null())

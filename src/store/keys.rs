@@ -269,7 +269,7 @@ pub fn lock_by_hash(conn: &mut Conn, hash: &KeyHash) -> Result<Option<Standing>,
 /// # Errors
 /// [`StoreError`].
 pub fn owner(conn: &mut Conn, hash: &KeyHash) -> Result<Option<AccountId>, StoreError> {
-    Ok(owner_of(hash).first(conn).optional()?)
+    Ok(owner_of(hash).get_result(conn).optional()?)
 }
 
 /// The same on a thread that must not wait.
@@ -280,10 +280,11 @@ pub(super) fn owner_at_once(
     conn: &mut SqliteConnection,
     hash: &KeyHash,
 ) -> Result<Option<AccountId>, StoreError> {
-    let found: Option<String> = owner_of(hash).first(conn).optional()?;
+    let found: Option<String> = owner_of(hash).get_result(conn).optional()?;
     found.map(|id| id.parse().map_err(StoreError::failed)).transpose()
 }
 
+/// A hash is unique, so there is no `LIMIT`: SQLite plans a statement anew each time its limit is bound.
 #[diesel::dsl::auto_type]
 fn owner_of<'a>(hash: &'a KeyHash) -> _ {
     let bytes: &'a [u8] = hash.as_bytes();

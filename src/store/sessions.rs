@@ -92,7 +92,8 @@ pub fn find(conn: &mut Conn, token_hash: &[u8; 32]) -> Result<Option<Session>, S
             sessions::last_seen_at,
             (sessions::refused_sign_ins, sessions::last_refused_at, sessions::last_refused_from),
         ))
-        .first(conn)
+        // Not `first`: SQLite plans a statement anew each time its limit is bound.
+        .get_result(conn)
         .optional()?;
     Ok(row.map(|(user, created_at, last_seen_at, refused)| {
         let refused = Refused::of(refused);
