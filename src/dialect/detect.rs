@@ -406,6 +406,12 @@ mod tests {
             assert_eq!(detector.deadline(), START + TELEPHONY_PATIENCE, "{text}");
             assert_eq!(at_deadline(&mut detector), "Hostile", "{text}");
         }
+        for text in [r#"{"event":7}"#, r#"{"callSid":"a","sampleRate":"high"}"#] {
+            let mut detector = unhinted();
+            said(&mut detector, First::Text(text));
+            assert_eq!(said(&mut detector, First::Binary), "Undecided", "{text}: another's sound");
+            assert_eq!(at_deadline(&mut detector), "Hostile", "{text}");
+        }
         let mut with_sound = unhinted();
         said(&mut with_sound, First::Text(r#"{"user":1}"#));
         assert_eq!(said(&mut with_sound, First::Binary), "Native", "sound speaks for itself");

@@ -77,7 +77,10 @@ pub(super) fn of(text: &str, hints: &Hints, version: Option<&str>) -> Opening {
         },
         _ if native::kind(&object).is_some() => Opening::Native,
         Some(_) => Opening::Early,
+        None if object.contains_key("event") => Opening::Early,
         None if is_jambonz(&object) => certain(Name::Jambonz),
+        // Its sound follows at a rate that it does not tell.
+        None if resembles_jambonz(&object) => Opening::Early,
         None => Opening::Unknown,
     }
 }
@@ -127,6 +130,13 @@ fn version_of(object: &Map<String, Value>) -> Option<String> {
 /// A flat object that tells a call and a rate, with no word for what kind of message it is.
 fn is_jambonz(object: &Map<String, Value>) -> bool {
     !object.contains_key("event") && !object.contains_key("type") && tells_call_and_rate(object)
+}
+
+/// The same with a rate that is none.
+fn resembles_jambonz(object: &Map<String, Value>) -> bool {
+    !object.contains_key("type")
+        && object.get("callSid").is_some_and(Value::is_string)
+        && object.contains_key("sampleRate")
 }
 
 /// A call's id and a rate that is a number, as jambonz writes them.
@@ -217,7 +227,9 @@ mod tests {
             (r#"{"event":"start"}"#, Opening::Nonsense),
             (r#"{"event":"start","start":{"tracks":[]}}"#, Opening::Nonsense),
             (r#"{"type":"hello","callSid":"a","sampleRate":8000}"#, Opening::Unknown),
-            (r#"{"callSid":"a","sampleRate":"high"}"#, Opening::Unknown),
+            (r#"{"callSid":"a","sampleRate":"high"}"#, Opening::Early),
+            (r#"{"event":7}"#, Opening::Early),
+            (r#"{"event":{"name":"start"}}"#, Opening::Early),
             ("MEDIA_START", Opening::Nonsense),
             ("[]", Opening::Nonsense),
         ] {

@@ -33,3 +33,5 @@ mod life;
 mod money;
 mod noise;
 mod refusals;
+mod strangers;
+mod unserved;

@@ -12,7 +12,7 @@ use crate::{
     dialect::Frame,
     ledger::Extension,
     live::State,
-    session::{pulse::Beat, talk::Talk},
+    session::pulse::Beat,
 };
 
 /// How long the peer may take to answer our close frame.
@@ -22,7 +22,7 @@ impl VoiceSession {
     pub(super) fn carry_out(&mut self, now: Duration, ctx: &mut <Self as Actor>::Context) {
         while let Phase::Talking(talk) = &mut self.phase {
             let output = talk.next_output();
-            send(talk, ctx);
+            send(talk.frames(), ctx);
             match output {
                 None => break,
                 Some(Output::Event(event)) => self.show(&event),
@@ -150,9 +150,12 @@ impl VoiceSession {
     }
 }
 
-/// Sends the frames that wait.
-fn send(talk: &mut Talk, ctx: &mut WebsocketContext<VoiceSession>) {
-    for frame in talk.frames() {
+/// Sends these frames.
+pub(super) fn send(
+    frames: impl Iterator<Item = Frame>,
+    ctx: &mut WebsocketContext<VoiceSession>,
+) {
+    for frame in frames {
         match frame {
             Frame::Text(text) => ctx.text(text),
             Frame::Binary(bytes) => ctx.binary(bytes),

@@ -8,12 +8,12 @@ use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::mpsc::Receiver;
 
-use super::{Phase, VoiceSession};
+use super::{Phase, VoiceSession, effects::send};
 use crate::{
     agent::{profile::Engine, relay::FromBot, speech::Words},
-    call::{EndReason, Input},
+    call::{EndReason, Event, Input},
     dialect::{
-        Caller, Dialect, Name, Recognised, Say,
+        Caller, Dialect, Frames, Name, Recognised, Say,
         detect::{First, Verdict},
         native::Native,
     },
@@ -61,11 +61,51 @@ impl VoiceSession {
         ctx: &mut <Self as Actor>::Context,
     ) {
         let Recognised { dialect, caller, unserved } = recognised;
-        self.begin(dialect, caller, now, ctx);
-        if let Some(message) = unserved {
-            self.watch.span.in_scope(|| tracing::warn!(message, "the call cannot be served"));
-            self.feed(Input::Fault { code: "unserved_media", message }, ctx);
+        match unserved {
+            None => self.begin(dialect, caller, now, ctx),
+            Some(why) => self.cannot_serve(dialect, caller, why, now, ctx),
         }
+    }
+
+    /// The provider is known, but not how its sound is written: whose call it was is kept, and the
+    /// peer is sent its dialect's word for the end. No talk time begins and no sound is sent. The call
+    /// still counts against its key, as everything that costs nothing.
+    fn cannot_serve(
+        &mut self,
+        mut wire: Box<dyn Dialect>,
+        caller: Caller,
+        message: &'static str,
+        now: Duration,
+        ctx: &mut <Self as Actor>::Context,
+    ) {
+        let dialect = wire.name().as_str();
+        self.watch.span.in_scope(|| tracing::warn!(dialect, message, "the call cannot be served"));
+        self.note_recognition(dialect, caller, now);
+        let mut frames = Frames::new();
+        for event in [
+            Event::Error { code: "unserved_media", message },
+            Event::CallEnd { reason: EndReason::Error },
+        ] {
+            wire.say(Say::Event(&event), &mut frames);
+        }
+        wire.say(Say::HangUp, &mut frames);
+        send(frames.into_iter(), ctx);
+        self.watch.finish(EndReason::Error, Duration::ZERO, now);
+        self.close(CloseCode::Normal, "", now, ctx);
+    }
+
+    /// Has it written down whose call it is.
+    fn note_recognition(&self, dialect: &'static str, caller: Caller, now: Duration) {
+        self.voice.ledger.recognised(ledger::Recognised {
+            call_id: self.watch.call_id,
+            account_id: self.agent.account_id,
+            talk_started_ms: self.voice.clock.stamp_ms(now),
+            dialect,
+            from: caller.from,
+            to: caller.to,
+            provider_call_id: caller.provider_call_id,
+            custom_parameters: caller.params,
+        });
     }
 
     /// The agent is pinned to another dialect: an error that names both.
@@ -107,16 +147,7 @@ impl VoiceSession {
         self.watch.line.state(if greets { State::Greeting } else { State::Listening });
         let bot = self.call_bot(&caller, wire.as_ref());
         self.watch.span.in_scope(|| log_beginning(dialect, &caller));
-        self.voice.ledger.recognised(ledger::Recognised {
-            call_id,
-            account_id: self.agent.account_id,
-            talk_started_ms: self.voice.clock.stamp_ms(now),
-            dialect,
-            from: caller.from,
-            to: caller.to,
-            provider_call_id: caller.provider_call_id,
-            custom_parameters: caller.params,
-        });
+        self.note_recognition(dialect, caller, now);
         let transcript_bytes = self.voice.transcript_bytes;
         let limits = talk::Limits { reserved: self.reserved, transcript_bytes };
         let mut talk = Box::new(Talk::begin(&self.agent, limits, wire, now));
