@@ -237,10 +237,9 @@ async fn calls_that_cannot_be_served_close_the_door_to_their_key_like_all_that_c
     for _ in 0..2 {
         is_turned_away(&server, &url, &PROVIDERS[0], "of any kind").await;
     }
-    let refused = crate::support::eventually(async || {
-        crate::support::phone::Phone::dial(&url).await.err()
-    })
-    .await;
+    let refused =
+        crate::support::eventually(async || crate::support::phone::Phone::dial(&url).await.err())
+            .await;
     assert_eq!((refused.status, refused.code()), (429, "too_many_calls"));
     assert_eq!(server.books(&account).await, (600, 0));
     server.stop().await;

@@ -151,10 +151,7 @@ impl VoiceSession {
 }
 
 /// Sends these frames.
-pub(super) fn send(
-    frames: impl Iterator<Item = Frame>,
-    ctx: &mut WebsocketContext<VoiceSession>,
-) {
+pub(super) fn send(frames: impl Iterator<Item = Frame>, ctx: &mut WebsocketContext<VoiceSession>) {
     for frame in frames {
         match frame {
             Frame::Text(text) => ctx.text(text),
