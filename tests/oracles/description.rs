@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    python,
+    environment::environment,
     support::{Server, TOKEN},
 };
 
@@ -18,7 +18,7 @@ const REQUIREMENTS: &str = include_str!("description.txt");
 
 /// The interpreter, or `None` where the tools cannot be had and need not.
 fn python() -> Option<PathBuf> {
-    match python::environment("description", REQUIREMENTS) {
+    match environment("description", REQUIREMENTS) {
         Ok(python) => Some(python),
         Err(why) => {
             assert!(std::env::var_os("CI").is_none(), "the tools cannot be installed: {why}");

@@ -324,7 +324,7 @@ async fn a_key_revoked_after_the_backup_lives_again_and_the_log_names_it() {
         log.lines().filter(|line| line.contains("a key is revoked") && line.contains(&key.id));
     assert_eq!(named.count(), 1, "{log}");
 
-    // What docs/data.md warns of, and its cure.
+    // What docs/operations.md warns of, and its cure.
     let restored = Server::process(&url(&copy), &[]).await;
     Phone::dial(&restored.voice(&key.key)).await.unwrap().end().await;
     assert_eq!(restored.post(&revoke, json!({})).await.status, 200);

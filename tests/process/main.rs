@@ -1,16 +1,23 @@
 //! The real binary: killed, stopped, misconfigured, searched for keys.
-#![allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that unwraps fails where it should, and says what it passes over"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../support/openid.rs"]
 mod openid;
+#[path = "../support/python.rs"]
+mod python;
 
 mod call_lines;
 mod canary;
 mod command_line;
 mod data;
 mod death;
+mod documents;
 mod listener;
 mod memory;
 mod private;
