@@ -22,8 +22,9 @@ pub enum Kind {
     Commands { set_up: bool, needs: Option<String> },
     /// `sh no-test: REASON`.
     NotRun { reason: String },
-    /// `text output`: what the commands above print.
-    Output,
+    /// `text output`: lines that the commands above print. `text trace`: the same, with any numbers,
+    /// since times and lengths differ from call to call.
+    Output { any_numbers: bool },
     /// `python bot.py`: a file.
     File { name: String },
     /// Anything else.
@@ -47,7 +48,8 @@ impl Kind {
                 }
                 _ => panic!("a fence of commands that means nothing: {info}"),
             },
-            ("text", "output") => Self::Output,
+            ("text", "output") => Self::Output { any_numbers: false },
+            ("text", "trace") => Self::Output { any_numbers: true },
             (_, name) if name.contains('.') => Self::File { name: name.to_owned() },
             _ => Self::Other,
         }

@@ -99,7 +99,7 @@ fn every_document_with_commands_is_run() {
             match block.kind {
                 Kind::Commands { .. } => run.push(name.clone()),
                 Kind::NotRun { reason } => not_run.push((name.clone(), reason)),
-                Kind::Output | Kind::File { .. } | Kind::Other => {}
+                Kind::Output { .. } | Kind::File { .. } | Kind::Other => {}
             }
         }
     }
@@ -121,7 +121,8 @@ fn every_link_leads_to_a_file_and_a_heading() {
                 continue;
             }
             let (file, fragment) = link.split_once('#').unwrap_or((link, ""));
-            let target = if file.is_empty() { root().join(&name) } else { document.directory().join(file) };
+            let target =
+                if file.is_empty() { root().join(&name) } else { document.directory().join(file) };
             if !target.exists() || !fragment.is_empty() && !has_heading(&target, fragment) {
                 dead.push(format!("{name}: {link}"));
             }
