@@ -18,10 +18,11 @@ struct Answered {
     code: &'static str,
 }
 
-/// Why a call ended.
+/// Why a call ended, and why it failed: `none` if it did not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Ended {
     reason: &'static str,
+    cause: &'static str,
 }
 
 #[derive(Default)]
@@ -40,7 +41,11 @@ static METRICS: LazyLock<(Registry, Metrics)> = LazyLock::new(|| {
     let metrics = Metrics::default();
     let m = &metrics;
     registry.register("upgrades", "Requests for a call, by answer", m.upgrades.clone());
-    registry.register("calls_ended", "Calls that ended, by reason", m.ended.clone());
+    registry.register(
+        "calls_ended",
+        "Calls that ended, by reason and cause of failure",
+        m.ended.clone(),
+    );
     registry.register("talk_seconds", "Seconds that calls lasted", m.talk_seconds.clone());
     registry.register("calls_live", "Calls in progress on this node", m.live.clone());
     registry.register("draining", "1 while the node takes no calls", m.draining.clone());
@@ -57,9 +62,9 @@ pub fn upgrade(code: &'static str) {
     METRICS.1.upgrades.get_or_create(&Answered { code }).inc();
 }
 
-/// A call ended.
-pub fn ended(reason: &'static str, talk: std::time::Duration) {
-    METRICS.1.ended.get_or_create(&Ended { reason }).inc();
+/// A call ended for this reason, and failed of this cause if it did.
+pub fn ended(reason: &'static str, cause: Option<&'static str>, talk: std::time::Duration) {
+    METRICS.1.ended.get_or_create(&Ended { reason, cause: cause.unwrap_or("none") }).inc();
     METRICS.1.talk_seconds.inc_by(talk.as_secs_f64());
 }
 

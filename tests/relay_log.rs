@@ -77,7 +77,8 @@ async fn a_secret_is_in_the_header_and_nowhere_else() {
         let answer = format!("HTTP/1.1 {status}\r\nX-Echo: Bearer {secret}\r\n\r\n{request}");
         stream.write_all(answer.as_bytes()).await.unwrap();
         let gone = call.gone().await;
-        ends += &format!("{gone:?} {} {}\n", gone.code(), gone.message());
+        let cause = gone.cause(&format!("{}&token=in-the-query", place.url()).parse().unwrap());
+        ends += &format!("{gone:?} {cause:?} {cause}\n");
     }
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

@@ -56,6 +56,9 @@ pub struct View {
     ended_at: Option<String>,
     #[schema(example = "hangup")]
     end_reason: Option<&'static str>,
+    /// Why the call failed: with `error`, or where it ended otherwise before its apology did; null: it
+    /// did not fail.
+    end_detail: Option<EndDetail>,
     billed_seconds: Option<i64>,
     /// What was said; absent from lists and where a call is ended, for it may be long.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,6 +68,24 @@ pub struct View {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     timeline: Option<Vec<Heard>>,
+}
+
+/// Why a call failed.
+#[derive(Serialize, ToSchema)]
+pub struct EndDetail {
+    /// Stable, for programs.
+    #[schema(example = "bot_unreachable")]
+    code: String,
+    /// One sentence: which bot or stage, and what failed.
+    #[schema(example = "The bot at wss://bot.example.com cannot be reached: connection refused.")]
+    message: String,
+}
+
+impl From<calls::EndDetail> for EndDetail {
+    fn from(detail: calls::EndDetail) -> Self {
+        let calls::EndDetail { code, message } = detail;
+        Self { code, message }
+    }
 }
 
 /// A stretch of a call in which one side was heard.
@@ -143,6 +164,7 @@ impl From<calls::Call> for View {
             started_at: rfc3339(call.started_at),
             ended_at: call.ended_at.map(rfc3339),
             end_reason: call.end_reason.map(EndReason::as_str),
+            end_detail: call.end_detail.map(EndDetail::from),
             billed_seconds: call.billed_seconds.map(|seconds| seconds.0),
             transcript: None,
             timeline: None,

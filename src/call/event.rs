@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Cause;
+
 /// What the peer is told besides the audio itself, once the call has begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -20,12 +22,7 @@ pub enum Event {
         text: String,
     },
     /// Something is wrong; a `call_end` follows.
-    Error {
-        /// Stable, for programs.
-        code: &'static str,
-        /// One plain sentence, for people.
-        message: &'static str,
-    },
+    Error(Cause),
     /// The call is over; nothing follows.
     CallEnd {
         /// Why.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{EndReason, Event, Reserve, Role, Tag, Time, TranscriptLine, event::Stretch};
+use super::{Cause, EndReason, Event, Reserve, Role, Tag, Time, TranscriptLine, event::Stretch};
 use crate::{audio::format::Format, points::Seconds};
 
 /// What answers the caller.
@@ -76,12 +76,7 @@ pub enum Input {
     /// The node stops: ends the call, closing words included, by that time.
     DrainBy(Time),
     /// The peer broke the protocol, or we failed: ends the call at once as `error`.
-    Fault {
-        /// Stable, for programs.
-        code: &'static str,
-        /// One plain sentence, for people.
-        message: &'static str,
-    },
+    Fault(Cause),
     /// The answer to [`Output::Extend`].
     Reservation(Reserve),
     /// Nothing but the passing of time.
@@ -109,12 +104,7 @@ pub enum FromAgent {
     /// Hang up, once what it said has been played.
     HangUp,
     /// It cannot be reached, or is gone in the middle of the call.
-    Gone {
-        /// Stable, for programs.
-        code: &'static str,
-        /// One plain sentence, for people.
-        message: &'static str,
-    },
+    Gone(Cause),
 }
 
 /// What an agent outside is told besides the caller's audio.

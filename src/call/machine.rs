@@ -180,8 +180,8 @@ impl Machine {
             Input::DrainBy(time) => {
                 self.drain_by = Some(self.drain_by.map_or(time, |by| by.min(time)));
             }
-            Input::Fault { code, message } => {
-                self.out.push(Output::Event(Event::Error { code, message }));
+            Input::Fault(cause) => {
+                self.out.push(Output::Event(Event::Error(cause)));
                 self.follow(now, Step::Cut(EndReason::Error));
             }
             Input::Reservation(answer) => {
@@ -328,8 +328,8 @@ impl Machine {
                 self.transcribe(now, role, text, is_slow);
             }
             FromAgent::HangUp => self.follow(now, Step::HangUp),
-            FromAgent::Gone { code, message } => {
-                self.out.push(Output::Event(Event::Error { code, message }));
+            FromAgent::Gone(cause) => {
+                self.out.push(Output::Event(Event::Error(cause)));
                 self.follow(now, Step::Apologise);
             }
         }

@@ -5,11 +5,12 @@
 //! first; others are the small instruments it plays: `outbox` paces what is sent, `speech` says a
 //! phrase, `playback` keeps what comes faster than it may be sent, [`marks`] tells what was really
 //! heard, [`meter`] counts the time that is paid for, `silence` notices that nobody speaks,
-//! `stretches` remembers who was heard when, `record` keeps what was said. [`exchange`] is what a session needs to know, [`event`] has the words that
+//! `stretches` remembers who was heard when, `record` keeps what was said. [`exchange`] is what a session needs to know, [`cause`] why a call failed, [`event`] has the words that
 //! `dialect` turns into frames.
 
 use std::time::Duration;
 
+pub mod cause;
 pub mod event;
 pub mod exchange;
 pub mod machine;
@@ -22,6 +23,7 @@ mod silence;
 pub mod speech;
 mod stretches;
 
+pub use cause::{Cause, CauseCode};
 pub use event::{EndReason, Event, Role, TranscriptLine};
 pub use exchange::{CallPlan, Engine, Finished, FromAgent, Input, Output, ToAgent};
 pub use machine::Machine;

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::{Dialect, Frame, Frames, Heard, Manners, Name, Say};
 use crate::{
     audio::format::Format,
-    call::{EndReason, Event, Role},
+    call::{Cause, EndReason, Event, Role},
     id::CallId,
 };
 
@@ -82,7 +82,10 @@ fn encode(event: &Event) -> String {
         Event::AudioStart => ServerFrame::AudioStart,
         Event::AudioEnd => ServerFrame::AudioEnd,
         Event::Transcript { role, text } => ServerFrame::Transcript { role: *role, text },
-        Event::Error { code, message } => ServerFrame::Error { code, message },
+        // What the owner of the agent learns besides is not the caller's business.
+        Event::Error(Cause { code, .. }) => {
+            ServerFrame::Error { code: code.as_str(), message: code.sentence() }
+        }
         Event::CallEnd { reason } => ServerFrame::CallEnd { reason: *reason },
     })
 }
@@ -134,6 +137,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::call::CauseCode;
 
     #[test]
     fn events_look_as_documented() {
@@ -149,8 +153,8 @@ mod tests {
                 r#"{"type":"transcript","role":"user","text":"héllo"}"#,
             ),
             (
-                Event::Error { code: "bad_frame", message: "No." },
-                r#"{"type":"error","code":"bad_frame","message":"No."}"#,
+                Event::Error(Cause::new(CauseCode::BotSilent, "Nothing of wss://bot.example.")),
+                r#"{"type":"error","code":"bot_silent","message":"The bot accepted the call and then sent nothing."}"#,
             ),
             (
                 Event::CallEnd { reason: EndReason::BalanceExhausted },

@@ -28,7 +28,16 @@ struct Told<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    end_detail: Option<Detail<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<&'a TranscriptLine>,
+}
+
+/// Why a call failed.
+#[derive(Serialize)]
+struct Detail<'a> {
+    code: &'static str,
+    message: &'a str,
 }
 
 /// The states of the calls that are live at the beginning.
@@ -68,7 +77,13 @@ pub fn happening(happening: &Happening) -> Bytes {
         News::Started => ("started", None, None, None),
         News::State(state) => ("state", Some(state.as_str()), None, None),
         News::Said(line) => ("said", None, None, Some(line)),
-        News::Ended(reason) => ("ended", None, Some(reason.as_str()), None),
+        News::Ended(reason, _) => ("ended", None, Some(reason.as_str()), None),
+    };
+    let end_detail = match &happening.news {
+        News::Ended(_, Some(cause)) => {
+            Some(Detail { code: cause.code.as_str(), message: cause.message() })
+        }
+        _ => None,
     };
     let told = Told {
         kind,
@@ -78,6 +93,7 @@ pub fn happening(happening: &Happening) -> Bytes {
         key_id: subject.key_id.map(|id| id.to_string()),
         state,
         reason,
+        end_detail,
         line,
     };
     event("call", &told).into()
@@ -94,6 +110,7 @@ pub fn stored(kind: &'static str, call: &Ongoing) -> Bytes {
         key_id: call.key_id.map(|id| id.to_string()),
         state: None,
         reason: None,
+        end_detail: None,
         line: None,
     };
     event("call", &told).into()
@@ -155,7 +172,7 @@ mod tests {
         assert_eq!(value["line"]["text"], text);
         assert_eq!(value["key_id"], serde_json::Value::Null);
 
-        let ended = happening(&Happening { subject, news: News::Ended(EndReason::Silence) });
+        let ended = happening(&Happening { subject, news: News::Ended(EndReason::Silence, None) });
         assert!(ended.ends_with(b"\"reason\":\"silence\"}\n\n"));
     }
 }

@@ -26,7 +26,7 @@ pub use pulse::Unwell;
 pub use settle::Extension;
 
 use crate::{
-    call::event::{EndReason, Stretch, TranscriptLine},
+    call::{Cause, EndReason, TranscriptLine, event::Stretch},
     clock::{self, NodeClock},
     id::{AccountId, CallId, KeyId, NodeId},
     store::{Store, StoreError},
@@ -62,6 +62,8 @@ pub struct Finished {
     pub account_id: AccountId,
     /// Why it ended.
     pub reason: EndReason,
+    /// Why it failed, if it did.
+    pub cause: Option<Cause>,
     /// How long it lasted, from its recognition; zero if it never was recognised.
     pub talk: Duration,
     /// When it ended, in milliseconds on the node's clock.
@@ -182,6 +184,7 @@ impl Ledger {
             call_id,
             account_id,
             reason: EndReason::Hangup,
+            cause: None,
             talk: Duration::ZERO,
             ended_stamp_ms: self.clock.stamp_ms(self.clock.now()),
             ended_at: clock::wall_ms(),

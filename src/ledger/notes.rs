@@ -243,6 +243,7 @@ impl LiveCalls {
             call_id: finished.call_id,
             account_id: finished.account_id,
             reason: finished.reason,
+            cause: finished.cause,
             talk: Talk::Lasted(finished.talk),
             ended_at: finished.ended_at,
             recognition,

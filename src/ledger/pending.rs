@@ -182,6 +182,7 @@ mod tests {
             call_id,
             account_id: AccountId::new(),
             reason: EndReason::EndCall,
+            cause: None,
             talk: Duration::from_secs(1),
             ended_stamp_ms: 0,
             ended_at: 0,

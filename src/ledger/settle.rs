@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::{
-    call::event::{EndReason, Stretch, TranscriptLine},
+    call::{Cause, EndReason, TranscriptLine, event::Stretch},
     id::{AccountId, CallId},
     points::{HOLD, Seconds},
     store::{
@@ -48,6 +48,8 @@ pub struct Settlement {
     pub account_id: AccountId,
     /// Why it ended.
     pub reason: EndReason,
+    /// Why it failed, if it did.
+    pub cause: Option<Cause>,
     /// How long it lasted.
     pub talk: Talk,
     /// When it ended, in milliseconds since 1970; no earlier than it started, whatever is said here.
@@ -138,6 +140,9 @@ pub fn settle(conn: &mut Conn, settlement: &Settlement) -> Result<Option<Seconds
     }
     accounts::book(conn, account_id, Seconds(-charged.0), live.reserved)?;
     calls::close(conn, call_id, ended_at, reason, charged)?;
+    if let Some(cause) = &settlement.cause {
+        calls::fail(conn, call_id, cause)?;
+    }
     Ok(Some(charged))
 }
 

@@ -103,6 +103,7 @@ fn settle_lost(
         call_id,
         account_id,
         reason: EndReason::NodeLost,
+        cause: None,
         talk: Talk::RecordedUntil(recorded_at),
         // The record is of the node's clock, which began as its wall clock: as near as can be known.
         ended_at: recorded_at,

@@ -9,7 +9,7 @@ use std::sync::{
 };
 
 use super::{Happening, News, Shared, Subject};
-use crate::call::event::{EndReason, TranscriptLine};
+use crate::call::{Cause, EndReason, TranscriptLine};
 
 /// Where a call stands, as people see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,13 +87,13 @@ impl Line {
     }
 
     /// The call is over; whatever comes after this is not told.
-    pub fn ended(&self, reason: EndReason) {
+    pub fn ended(&self, reason: EndReason, cause: Option<&Cause>) {
         if self.cell.over.swap(true, Ordering::Relaxed) {
             return;
         }
         let subject = self.cell.subject;
         self.shared.calls().remove(&subject.call_id);
-        self.shared.tell(|| Happening { subject, news: News::Ended(reason) });
+        self.shared.tell(|| Happening { subject, news: News::Ended(reason, cause.cloned()) });
     }
 
     fn tell(&self, news: impl FnOnce() -> News) {
@@ -106,6 +106,6 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        self.ended(EndReason::Hangup);
+        self.ended(EndReason::Hangup, None);
     }
 }

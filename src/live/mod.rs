@@ -17,7 +17,7 @@ use tokio::sync::{broadcast, watch};
 pub use line::{Line, State};
 
 use crate::{
-    call::event::{EndReason, TranscriptLine},
+    call::{Cause, EndReason, TranscriptLine},
     id::{AccountId, AgentId, CallId, KeyId},
 };
 
@@ -55,8 +55,8 @@ pub enum News {
     State(State),
     /// Something was said.
     Said(TranscriptLine),
-    /// It is over; it is settled a moment later.
-    Ended(EndReason),
+    /// It is over, for this reason, and why it failed if it did; it is settled a moment later.
+    Ended(EndReason, Option<Cause>),
 }
 
 /// The way to whoever watches. Cheap to clone; one per node.
@@ -151,7 +151,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::call::event::Role;
+    use crate::call::{CauseCode, Role};
 
     fn subject() -> Subject {
         Subject {
@@ -178,7 +178,7 @@ mod tests {
         let words =
             TranscriptLine::Transcript { role: Role::Assistant, text: "Hi.".into(), at_ms: 1 };
         line.said(&words);
-        line.ended(EndReason::Hangup);
+        line.ended(EndReason::Hangup, Some(&Cause::of(CauseCode::BotSilent)));
         line.state(State::Speaking);
         drop(line);
         assert_eq!(
@@ -187,7 +187,7 @@ mod tests {
                 News::Started,
                 News::State(State::Greeting),
                 News::Said(words),
-                News::Ended(EndReason::Hangup)
+                News::Ended(EndReason::Hangup, Some(Cause::of(CauseCode::BotSilent)))
             ]
         );
         assert_eq!(hub.listen(None).live, []);
@@ -209,7 +209,7 @@ mod tests {
         let hub = Hub::default();
         let mut listener = hub.listen(None);
         drop(hub.open(subject()));
-        assert_eq!(news(&mut listener), [News::Started, News::Ended(EndReason::Hangup)]);
+        assert_eq!(news(&mut listener), [News::Started, News::Ended(EndReason::Hangup, None)]);
         assert_eq!(hub.listen(None).live, []);
     }
 

@@ -29,7 +29,7 @@ use super::{
 use crate::{
     admission::Admitted,
     agent::{profile::Agent, relay::FromBot},
-    call::{EndReason, Input},
+    call::{Cause, EndReason, Input},
     dialect::{
         Heard,
         detect::{Detector, First, Hints},
@@ -144,12 +144,13 @@ impl VoiceSession {
         match self.phase {
             Phase::Detecting(_) => {
                 let now = self.now();
+                self.watch.failed(&Cause::of(fault.code));
                 self.watch.finish(EndReason::Error, Duration::ZERO, now);
-                self.close(fault.close, fault.message, now, ctx);
+                self.close(fault.close, &Cause::close_reason(fault.code), now, ctx);
             }
             Phase::Talking(_) => {
                 self.fault = Some(fault);
-                self.feed(Input::Fault { code: fault.code, message: fault.message }, ctx);
+                self.feed(Input::Fault(Cause::of(fault.code)), ctx);
             }
             Phase::Closing => {}
         }
@@ -279,9 +280,6 @@ impl Handler<Wake> for VoiceSession {
 impl StreamHandler<FromBot> for VoiceSession {
     fn handle(&mut self, event: FromBot, ctx: &mut Self::Context) {
         let now = self.now();
-        if let FromBot::Gone(gone) = &event {
-            self.watch.span.in_scope(|| tracing::info!(why = gone.code(), "the bot is gone"));
-        }
         if let Phase::Talking(talk) = &mut self.phase {
             talk.bot_does(now, event);
         }

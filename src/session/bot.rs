@@ -12,23 +12,19 @@ use tokio::sync::mpsc;
 use crate::{
     agent::{
         profile::{Agent, Relay as Settings},
-        relay::{FromBot, Gone, Names, Opening, Relay, Target, ToBot},
+        relay::{FromBot, Gone, Names, Opening, Relay, RelayUrl, Target, ToBot},
+        secret::SecretName,
     },
     audio::{format::Format, transcode::Transcoder},
-    call::{EndReason, FromAgent, ToAgent},
+    call::{Cause, CauseCode, EndReason, FromAgent, ToAgent},
     dialect::{Caller, Dialect},
     id::CallId,
-};
-
-/// The agent names a secret that this server does not have.
-const NO_SECRET: FromAgent = FromAgent::Gone {
-    code: "bot_secret_unset",
-    message: "The secret that the agent names is not set on this server.",
 };
 
 /// A bot that has been called.
 pub struct Bot {
     relay: Relay,
+    url: RelayUrl,
     line: Format,
     ear: Transcoder,
     mouth: Transcoder,
@@ -64,11 +60,12 @@ pub fn call(
 ) -> Called {
     let Line { call_id, caller, wire } = line;
     let line = wire.format();
-    let secret = settings.secret.as_ref().map(|name| name.resolve()).transpose();
+    let secret =
+        settings.secret.as_ref().map(|name| name.resolve().map_err(|_| no_secret(name, settings)));
     let target = Target {
         account_id: agent.account_id,
         url: settings.url.clone(),
-        secret: secret.map_err(|_| NO_SECRET)?,
+        secret: secret.transpose()?,
         connect_within: millis(settings.connect_timeout_ms),
         first_byte_within: millis(settings.first_byte_timeout_ms),
         trusted: settings.trusted,
@@ -84,6 +81,7 @@ pub fn call(
     let (relay, events) = Relay::open(target, opening, networks, names);
     let bot = Bot {
         relay,
+        url: settings.url.clone(),
         line,
         ear: Transcoder::new(line, Format::NATIVE),
         mouth: Transcoder::new(Format::NATIVE, line),
@@ -141,10 +139,17 @@ impl Bot {
             // A bot that closes as one does at the end has hung up.
             FromBot::EndCall | FromBot::Gone(Gone::Closed(Some(1000))) => each(FromAgent::HangUp),
             FromBot::Gone(gone) => {
-                each(FromAgent::Gone { code: gone.code(), message: gone.message() });
+                each(FromAgent::Gone(gone.cause(&self.url)));
             }
         }
     }
+}
+
+/// The agent names a secret that this server does not have.
+fn no_secret(name: &SecretName, settings: &Settings) -> FromAgent {
+    let bot = settings.url.origin();
+    let why = format!("{name}, the secret of the bot at {bot}, is not set on this server.");
+    FromAgent::Gone(Cause::new(CauseCode::BotSecretUnset, why))
 }
 
 fn millis(millis: i32) -> Duration {

@@ -1,54 +1,28 @@
 //! What a peer can do wrong on an open socket, and how it is told (RFC 6455, section 7.4.1).
 //!
-//! Each fault has a stable code for the `error` event and a close code. Nothing here repeats what
-//! the peer sent.
+//! Each fault has a code of the vocabulary of causes and a close code. Nothing here repeats what the
+//! peer sent.
 
 use actix_web_actors::ws::{CloseCode, ProtocolError};
 
 use super::frames::Violation;
-use crate::dialect::reassembly;
+use crate::{call::CauseCode, dialect::reassembly};
 
 /// A fault of the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
-    /// The code in the `error` event.
-    pub code: &'static str,
-    /// The sentence in the `error` event and in the close frame.
-    pub message: &'static str,
+    /// Which one it is.
+    pub code: CauseCode,
     /// The close code.
     pub close: CloseCode,
 }
 
-const TOO_LARGE: Fault = Fault {
-    code: "message_too_large",
-    message: "A frame or message may have at most 1 MiB.",
-    close: CloseCode::Size,
-};
-const BAD_TEXT: Fault = Fault {
-    code: "invalid_utf8",
-    message: "A text message has to be UTF-8.",
-    close: CloseCode::Invalid,
-};
-const PROTOCOL: Fault = Fault {
-    code: "protocol_error",
-    message: "The frame breaks the WebSocket protocol.",
-    close: CloseCode::Protocol,
-};
-const TOO_MANY: Fault = Fault {
-    code: "too_many_messages",
-    message: "More messages came than a call may send: 2,000 a second.",
-    close: CloseCode::Policy,
-};
-const TOO_SLOW: Fault = Fault {
-    code: "message_too_slow",
-    message: "A message was begun and not sent within its time.",
-    close: CloseCode::Policy,
-};
-const NO_ROOM: Fault = Fault {
-    code: "too_many_long_messages",
-    message: "Too many long messages are under way; send shorter ones.",
-    close: CloseCode::Again,
-};
+const TOO_LARGE: Fault = Fault { code: CauseCode::MessageTooLarge, close: CloseCode::Size };
+const BAD_TEXT: Fault = Fault { code: CauseCode::InvalidUtf8, close: CloseCode::Invalid };
+const PROTOCOL: Fault = Fault { code: CauseCode::ProtocolError, close: CloseCode::Protocol };
+const TOO_MANY: Fault = Fault { code: CauseCode::TooManyMessages, close: CloseCode::Policy };
+const TOO_SLOW: Fault = Fault { code: CauseCode::MessageTooSlow, close: CloseCode::Policy };
+const NO_ROOM: Fault = Fault { code: CauseCode::TooManyLongMessages, close: CloseCode::Again };
 
 /// The fault in an error of the codec; `None` when it is no fault but the end of the connection.
 ///

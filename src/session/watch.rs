@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Weak,
+        OnceLock, Weak,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
@@ -14,7 +14,7 @@ use std::{
 use tracing::Span;
 
 use crate::{
-    call::event::EndReason,
+    call::{Cause, EndReason},
     clock::{NodeClock, wall_ms},
     id::{AccountId, CallId},
     ledger::{Finished, Ledger},
@@ -45,6 +45,8 @@ pub struct Watch {
     must_end_of: AtomicU8,
     last_ran: AtomicU64,
     over: AtomicBool,
+    /// Why the call failed: the first cause, if there is one.
+    cause: OnceLock<Cause>,
 }
 
 impl Watch {
@@ -71,7 +73,25 @@ impl Watch {
             must_end_of: AtomicU8::new(EndReason::Hangup as u8),
             last_ran: AtomicU64::new(millis(clock.now())),
             over: AtomicBool::new(false),
+            cause: OnceLock::new(),
         }
+    }
+
+    /// The call fails, of this; however it ends, that is why.
+    pub fn failed(&self, cause: &Cause) {
+        if self.cause.set(cause.clone()).is_err() {
+            return;
+        }
+        let (code, detail) = (cause.code.as_str(), cause.message());
+        self.span.in_scope(|| match cause.code.is_ours_to_mend() {
+            true => tracing::warn!(cause = code, detail, "call failed"),
+            false => tracing::info!(cause = code, detail, "call failed"),
+        });
+    }
+
+    /// Why the call failed, if it did.
+    pub fn cause(&self) -> Option<&Cause> {
+        self.cause.get()
     }
 
     /// The actor runs now.
@@ -105,14 +125,19 @@ impl Watch {
         if self.over.swap(true, Ordering::AcqRel) {
             return false;
         }
-        metrics::ended(reason.as_str(), talk);
-        self.line.ended(reason);
-        let duration_ms = millis(talk);
-        self.span.in_scope(|| tracing::info!(reason = reason.as_str(), duration_ms, "call ended"));
+        let cause = self.cause();
+        let code = cause.map(|cause| cause.code.as_str());
+        metrics::ended(reason.as_str(), code, talk);
+        self.line.ended(reason, cause);
+        let (reason_code, duration_ms) = (reason.as_str(), millis(talk));
+        self.span.in_scope(|| {
+            tracing::info!(reason = reason_code, cause = code, duration_ms, "call ended");
+        });
         self.ledger.settle(Finished {
             call_id: self.call_id,
             account_id: self.account_id,
             reason,
+            cause: cause.cloned(),
             talk,
             ended_stamp_ms: self.clock.stamp_ms(now),
             ended_at: wall_ms(),

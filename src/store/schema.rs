@@ -87,6 +87,8 @@ diesel::table! {
         billed_seconds -> Nullable<BigInt>,
         provider_call_id -> Nullable<Text>,
         custom_parameters -> Nullable<Text>,
+        end_code -> Nullable<Text>,
+        end_message -> Nullable<Text>,
     }
 }
 

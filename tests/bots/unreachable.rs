@@ -30,6 +30,10 @@ async fn is_told(phone: &mut Phone, code: &str) {
     let error = phone.until("error").await;
     assert_eq!(error["code"], code);
     assert!(error["message"].as_str().unwrap().ends_with('.'), "{error}");
+    assert!(
+        !error["message"].as_str().unwrap().contains("://"),
+        "callers learn no address: {error}"
+    );
     assert_eq!(
         phone.until("transcript").await,
         json!({
@@ -57,6 +61,7 @@ async fn is_apologised_for(world: World, code: &str) {
 async fn is_settled(world: &World, id: &str) {
     let row = world.settled(id).await;
     assert_eq!(row["end_reason"], "error", "{row}");
+    assert!(row["end_detail"]["code"].as_str().unwrap().starts_with("bot_"), "{row}");
     assert_eq!(said(&row).last(), Some(&("assistant", PHRASE)));
 }
 
@@ -124,5 +129,24 @@ async fn a_bot_that_dies_in_the_middle_of_the_call() {
     is_settled(&world, &id).await;
     let billed = world.server.settled(&id).await["billed_seconds"].as_u64().unwrap();
     assert!((2..=most).contains(&billed), "{billed} s of {most}");
+    world.server.stop().await;
+}
+
+#[actix_web::test]
+async fn who_hangs_up_during_the_apology_leaves_a_call_that_says_why() {
+    let place = Place::free().await;
+    let url = place.url();
+    drop(place);
+    let world = world(&url, json!({})).await;
+    let mut phone = world.dial().await;
+    let id = call_id(&mut phone).await;
+    phone.until("error").await;
+    phone.until("audio_start").await;
+    phone.drop_line();
+    let row = world.settled(&id).await;
+    assert_eq!(row["end_reason"], "hangup", "{row}");
+    assert_eq!(row["end_detail"]["code"], "bot_unreachable");
+    let message = row["end_detail"]["message"].as_str().unwrap();
+    assert!(message.contains("connection refused"), "{message}");
     world.server.stop().await;
 }

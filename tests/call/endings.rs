@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use upvoot::{
     audio::tone,
-    call::{CallPlan, EndReason, Input},
+    call::{CallPlan, Cause, CauseCode, EndReason, Input},
 };
 
 use crate::line::{ANCHOR, Line, ms, plan, s, voice, zeros};
@@ -52,8 +52,8 @@ fn an_operator_and_a_revoked_key_need_no_closing_words() {
 fn a_fault_is_named_and_ends_the_call_as_error() {
     let mut line = Line::greeted(plan());
     line.says(Input::Audio(voice(20)));
-    line.says(Input::Fault { code: "bad_frame", message: "A frame made no sense." });
-    line.hears(&["audio_start", "20 ms", "error bad_frame", "audio_end", "call_end error"]);
+    line.says(Input::Fault(Cause::of(CauseCode::ProtocolError)));
+    line.hears(&["audio_start", "20 ms", "error protocol_error", "audio_end", "call_end error"]);
     assert_eq!(line.finished().unwrap().reason, EndReason::Error);
 }
 
@@ -71,7 +71,7 @@ fn nothing_comes_after_the_end() {
         Input::PeerGone,
         Input::End(EndReason::Operator),
         Input::DrainBy(ANCHOR),
-        Input::Fault { code: "late", message: "Too late." },
+        Input::Fault(Cause::of(CauseCode::MessageTooSlow)),
         crate::line::DENIED,
         Input::Tick,
     ] {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use upvoot::{
     audio::format::Format,
-    call::{CallPlan, EndReason, FromAgent, Input, Reserve, Role, Tag},
+    call::{CallPlan, Cause, CauseCode, EndReason, FromAgent, Input, Reserve, Role, Tag},
     points::Seconds,
 };
 
@@ -53,7 +53,7 @@ fn from_agent() -> impl Strategy<Value = FromAgent> {
         2 => Just(FromAgent::Dtmf('5')),
         2 => Just(FromAgent::Said { role: Role::User, text: "Hm.".to_owned() }),
         1 => Just(FromAgent::HangUp),
-        1 => Just(FromAgent::Gone { code: "gone", message: "Gone." }),
+        1 => Just(FromAgent::Gone(Cause::of(CauseCode::BotClosed))),
     ]
 }
 
@@ -62,7 +62,7 @@ fn end() -> impl Strategy<Value = Input> {
         Just(Input::EndCall),
         Just(Input::PeerGone),
         Just(Input::End(EndReason::Operator)),
-        Just(Input::Fault { code: "fault", message: "A fault." }),
+        Just(Input::Fault(Cause::of(CauseCode::ProtocolError))),
         Just(Input::Tick),
     ]
 }

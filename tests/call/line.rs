@@ -241,7 +241,7 @@ impl Line {
                         format!("assistant: {text}")
                     }
                     Event::Transcript { role: Role::User, text } => format!("user: {text}"),
-                    Event::Error { code, .. } => format!("error {code}"),
+                    Event::Error(cause) => format!("error {}", cause.code.as_str()),
                     Event::CallEnd { reason } => format!("call_end {}", reason.as_str()),
                 }),
                 Output::Clear => {

@@ -3,7 +3,7 @@
 
 use upvoot::{
     audio::format::Format,
-    call::{CallPlan, EndReason, FromAgent, Input, Role, Tag, TranscriptLine},
+    call::{CallPlan, Cause, CauseCode, EndReason, FromAgent, Input, Role, Tag, TranscriptLine},
 };
 
 use crate::line::{Line, ms, outside, plan, s, speaks, voice, zeros};
@@ -19,7 +19,7 @@ fn mark(name: &str) -> Input {
 
 const CLEAR: Input = Input::Agent(FromAgent::Clear);
 const HANG_UP: Input = Input::Agent(FromAgent::HangUp);
-const GONE: Input = Input::Agent(FromAgent::Gone { code: "agent_gone", message: "It is gone." });
+const GONE: Input = Input::Agent(FromAgent::Gone(Cause::of(CauseCode::BotClosed)));
 
 #[test]
 fn the_agent_is_gone_and_the_caller_is_told() {
@@ -28,7 +28,7 @@ fn the_agent_is_gone_and_the_caller_is_told() {
     line.says(speaks(voice(3_000)));
     line.hears(&["audio_start", "180 ms"]);
     line.says(GONE);
-    line.hears(&["error agent_gone", "audio_end", "assistant: Sorry."]);
+    line.hears(&["error bot_closed", "audio_end", "assistant: Sorry."]);
     let end = line.until_over();
     line.hears(&["audio_start", "500 ms", "audio_end", "call_end error"]);
     assert_eq!(end.reason, EndReason::Error);
@@ -39,7 +39,7 @@ fn the_apology_is_waited_for_if_it_is_not_rendered_yet() {
     let mut line = Line::open(outside());
     line.says(GONE);
     line.says(Input::Closing(voice(100)));
-    line.hears(&["error agent_gone", "assistant: Sorry."]);
+    line.hears(&["error bot_closed", "assistant: Sorry."]);
     line.says(Input::Apology(voice(500)));
     line.until_over();
     line.hears(&["audio_start", "500 ms", "audio_end", "call_end error"]);

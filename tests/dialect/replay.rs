@@ -8,7 +8,7 @@ use std::{fs, path::Path, time::Duration};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
 use upvoot::{
-    call::{EndReason, Event, Role},
+    call::{Cause, CauseCode, EndReason, Event, Role},
     dialect::{
         Dialect, Heard, Recognised, Say, Tag,
         detect::{Hints, Verdict},
@@ -132,7 +132,7 @@ fn converse(dialect: &mut dyn Dialect, lines: &mut Vec<String>) {
         ("audio end", Say::Event(&Event::AudioEnd)),
         ("a mark", mark(1, 2)),
         ("a key", Say::Dtmf('5')),
-        ("error", Say::Event(&Event::Error { code: "x", message: "X." })),
+        ("error", Say::Event(&Event::Error(Cause::of(CauseCode::BotSilent)))),
         ("call end", Say::Event(&Event::CallEnd { reason: EndReason::AgentHangup })),
         ("hang up", Say::HangUp),
     ] {

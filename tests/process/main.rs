@@ -14,6 +14,7 @@ mod python;
 
 mod call_lines;
 mod canary;
+mod causes;
 mod command_line;
 mod data;
 mod death;

@@ -18,6 +18,11 @@ fn certificate(dir: &Path) -> (String, String) {
 
 /// The same, good for so many days.
 fn certificate_for(dir: &Path, days: u32) -> (String, String) {
+    certificate_of(dir, days, "localhost")
+}
+
+/// The same, whose subject has this name.
+pub fn certificate_of(dir: &Path, days: u32, subject: &str) -> (String, String) {
     let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
     let (cert, key) = (path("cert.pem"), path("key.pem"));
     let made = Command::new("openssl")
@@ -27,7 +32,7 @@ fn certificate_for(dir: &Path, days: u32) -> (String, String) {
             "-days",
             &days.to_string(),
             "-subj",
-            "/CN=localhost",
+            &format!("/CN={subject}"),
             "-keyout",
             &key,
             "-out",

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::{net::UdpSocket, time::timeout};
 use upvoot::{
-    agent::relay::{FromBot, Gone, Names, Target},
+    agent::relay::{FromBot, Gone, Names, Target, Unreached},
     id::AccountId,
 };
 
@@ -116,7 +116,7 @@ async fn a_name_that_was_looked_up_in_vain_is_not_asked_for_again_at_once() {
     let asked = server.asked_for_slow.load(SeqCst);
     assert!(asked > 0);
     let again = call(&names, account, "wss://bot.slow/", PATIENCE);
-    assert_eq!(again.gone().await, Gone::Unreachable);
+    assert_eq!(again.gone().await, Gone::Unreachable(Unreached::NoLookUp));
     assert_eq!(server.asked_for_slow.load(SeqCst), asked, "it was not asked again");
     // Another account has made no such experience.
     let mut other = call(&names, AccountId::new(), "wss://bot.slow/", late);

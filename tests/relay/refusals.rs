@@ -6,7 +6,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
 };
-use upvoot::agent::relay::{FromBot, Gone, Names, Relay, Target};
+use upvoot::agent::relay::{FromBot, Gone, Names, Relay, Target, Unreached, Untrusted};
 
 use crate::bot::{Call, PATIENCE, Place, next_text, opening, trusted, with_secret};
 
@@ -29,7 +29,8 @@ async fn a_bot_in_the_servers_own_network_is_not_called() {
     ] {
         let call = Call::open(Target { trusted: false, ..trusted(&url) });
         // Of a name it is not said whether it exists.
-        let told = if url.contains("localhost") { Gone::Unreachable } else { Gone::Refused };
+        let nowhere = Gone::Unreachable(Unreached::NoName);
+        let told = if url.contains("localhost") { nowhere } else { Gone::Refused };
         assert_eq!(call.gone().await, told, "{url}");
     }
     let knock = timeout(Duration::from_millis(50), place.connection()).await;
@@ -59,11 +60,13 @@ async fn a_name_that_nobody_has_and_a_port_where_nobody_listens() {
     // A resolver that cannot be reached either takes its time to say so.
     let within = Duration::from_secs(2);
     let call = Call::open(Target { connect_within: within, ..trusted("wss://bot.invalid/") });
-    assert!(matches!(call.gone().await, Gone::Unreachable | Gone::Timeout));
+    let gone = call.gone().await;
+    assert!(matches!(gone, Gone::Unreachable(Unreached::NoName) | Gone::Timeout), "{gone:?}");
     let place = Place::free().await;
     let url = place.url();
     drop(place);
-    assert_eq!(Call::open(trusted(&url)).gone().await, Gone::Unreachable);
+    let refused = Gone::Unreachable(Unreached::ConnectionRefused);
+    assert_eq!(Call::open(trusted(&url)).gone().await, refused);
 }
 
 #[tokio::test]
@@ -74,7 +77,7 @@ async fn a_bot_without_tls_is_not_called_over_tls() {
     let mut hello = [0; 1];
     stream.read_exact(&mut hello).await.unwrap();
     stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
-    assert_eq!(call.gone().await, Gone::Insecure);
+    assert_eq!(call.gone().await, Gone::Insecure(Untrusted::NoTls));
 }
 
 #[tokio::test]

@@ -110,6 +110,7 @@ on_both! {
             call_id,
             account_id: world.account,
             reason: upvoot::call::event::EndReason::NodeLost,
+            cause: None,
             talk: Talk::RecordedUntil(stamp),
             ended_at: 0,
             recognition: None,

@@ -83,6 +83,7 @@ impl TestNode {
             call_id,
             account_id: world.account,
             reason: EndReason::EndCall,
+            cause: None,
             talk: lasted,
             ended_stamp_ms: self.stamp(),
             ended_at: wall_ms(),

@@ -297,6 +297,7 @@ async fn every_hot_statement(db: &Db, analyzed: bool) {
         call_id,
         account_id,
         reason: EndReason::Hangup,
+        cause: None,
         talk: Talk::Lasted(std::time::Duration::from_secs(1)),
         ended_at: 10_000_000,
         recognition: None,

@@ -191,6 +191,7 @@ impl World {
             call_id,
             account_id: self.account,
             reason: EndReason::EndCall,
+            cause: None,
             talk: Talk::Lasted(lasted),
             ended_at: upvoot::clock::wall_ms(),
             recognition: None,

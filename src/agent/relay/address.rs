@@ -82,6 +82,11 @@ impl RelayUrl {
         format!("{address}?{query}")
     }
 
+    /// Scheme, host and port: where the bot is, and nothing that people put tokens into.
+    pub fn origin(&self) -> String {
+        format!("{}://{}", if self.secure { "wss" } else { "ws" }, self.authority)
+    }
+
     /// The name that the certificate has to be for.
     pub(super) fn server_name(&self) -> ServerName<'static> {
         match &self.host {
@@ -169,7 +174,7 @@ fn host(text: &str) -> Result<Host, BadUrl> {
 
 impl fmt::Display for RelayUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}/…", if self.secure { "wss" } else { "ws" }, self.authority)
+        write!(f, "{}/…", self.origin())
     }
 }
 

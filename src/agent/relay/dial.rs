@@ -19,8 +19,9 @@ use zeroize::Zeroizing;
 use super::{
     Gone, Target,
     address::Host,
+    gone::{Unreached, Untrusted},
     metered::{Metered, Unfinished},
-    names::Names,
+    names::{Names, NoAddress},
     network::Reach,
 };
 use crate::{
@@ -50,7 +51,7 @@ pub(super) async fn dial(
     let tcp = reach_bot(target, reach, names).await?;
     let wire: Box<dyn Wire> = if target.url.secure {
         let connecting = TlsConnector::from(client_tls()).connect(target.url.server_name(), tcp);
-        Box::new(connecting.await.map_err(|error| failed(Gone::Insecure, &error))?)
+        Box::new(connecting.await.map_err(|e| failed(Gone::Insecure(Untrusted::from(&e)), &e))?)
     } else {
         Box::new(tcp)
     };
@@ -88,7 +89,7 @@ async fn connect(target: &Target, reach: &Reach, names: &Names) -> Result<TcpStr
         left -= 1;
         match timeout(share, connect_to(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => last = failed(Gone::Unreachable, &error),
+            Ok(Err(error)) => last = failed(Gone::Unreachable((&error).into()), &error),
             Err(_) => last = Gone::Timeout,
         }
     }
@@ -109,7 +110,15 @@ async fn look_up(target: &Target, names: &Names) -> Result<Vec<SocketAddr>, Gone
         Host::Name(name) => name,
     };
     let found = names.look_up(target.account_id, name).await;
-    let found = found.map_err(|error| failed(Gone::Unreachable, &error.into()))?;
+    let found = found.map_err(|error| {
+        let why = match error {
+            NoAddress::Failed(_) => Unreached::NoName,
+            NoAddress::Crowded(_) | NoAddress::Remembered | NoAddress::TooLong => {
+                Unreached::NoLookUp
+            }
+        };
+        failed(Gone::Unreachable(why), &error.into())
+    })?;
     Ok(found.into_iter().map(|address| SocketAddr::new(address, port)).collect())
 }
 
@@ -163,7 +172,7 @@ fn request(target: &Target, nonce: &str) -> Result<Zeroizing<String>, Gone> {
 
 fn no_answer(bad: BadAnswer) -> Gone {
     match bad {
-        BadAnswer::Io(error) => failed(Gone::Unreachable, &error),
+        BadAnswer::Io(error) => failed(Gone::Unreachable((&error).into()), &error),
         bad @ (BadAnswer::NoHttp | BadAnswer::Nonsense(_)) => {
             tracing::debug!(%bad, "a bot did not answer as a WebSocket server does");
             Gone::Protocol
@@ -171,8 +180,8 @@ fn no_answer(bad: BadAnswer) -> Gone {
     }
 }
 
-/// Tells the cause, which nobody but the log learns.
+/// Tells the cause in the words of the system, which nobody but the log learns.
 fn failed(gone: Gone, error: &io::Error) -> Gone {
-    tracing::debug!(%error, code = gone.code(), "a bot could not be dialled");
+    tracing::debug!(%error, code = gone.code().as_str(), "a bot could not be dialled");
     gone
 }

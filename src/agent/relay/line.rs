@@ -141,7 +141,7 @@ impl Line {
     /// Tells the last thing, if somebody is there to hear it, and that it was the last.
     async fn tell_last(mut self, gone: Gone) {
         let id = self.opening.call_id;
-        tracing::debug!(call.id = %id, code = gone.code(), "a bot is gone");
+        tracing::debug!(call.id = %id, code = gone.code().as_str(), "a bot is gone");
         tokio::select! {
             _ = &mut self.hung_up => {}
             _ = self.events.send(FromBot::Gone(gone)) => {}

@@ -33,7 +33,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 pub use self::{
     address::{BadUrl, RelayUrl},
-    gone::Gone,
+    gone::{Gone, Unreached, Untrusted},
     names::Names,
 };
 use self::{

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::sleep_until;
 
 use self::{
-    progress::{Plan, Progress},
+    progress::{Ending, Plan, Progress},
     provider_args::ProviderArgs,
     tape::Tape,
 };
@@ -26,6 +26,8 @@ use crate::audio::{transcode, wav};
 
 /// The exit status for a call that the server did not admit.
 const REFUSED: u8 = 3;
+/// The exit status for a call that was admitted and then failed, as the server said.
+const FAILED: u8 = 4;
 /// The arguments of `upvoot call`.
 #[derive(Debug, Args)]
 pub struct CallArgs {
@@ -71,8 +73,8 @@ fn keys(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Places the call. Status 0: it was admitted and ended cleanly; 3: it was refused; 1: anything
-/// else.
+/// Places the call. Status 0: it was admitted and ended cleanly; 3: it was refused; 4: it was admitted
+/// and failed, and the last line says of what; 1: anything else.
 pub async fn run(args: CallArgs) -> ExitCode {
     let address: Address = match args.url.expose_secret().parse() {
         Ok(address) => address,
@@ -89,8 +91,9 @@ pub async fn run(args: CallArgs) -> ExitCode {
         }
     };
     match place(&address, setup.as_ref(), &args).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(Ending::Clean) => ExitCode::SUCCESS,
+        Ok(Ending::Failed) => ExitCode::from(FAILED),
+        Ok(Ending::Unclean) => ExitCode::FAILURE,
         Err(Failure::NoCall(NoCall::Refused(refusal))) => {
             // A closed standard output changes nothing about the refusal.
             let _ = print(refusal);
@@ -119,8 +122,12 @@ impl Failure {
     }
 }
 
-/// The whole call; whether it ended cleanly. Both files are opened before anyone is called.
-async fn place(address: &Address, setup: Option<&Setup>, args: &CallArgs) -> Result<bool, Failure> {
+/// The whole call, and how it went. Both files are opened before anyone is called.
+async fn place(
+    address: &Address,
+    setup: Option<&Setup>,
+    args: &CallArgs,
+) -> Result<Ending, Failure> {
     let mut interrupts = Interrupts::listen()?;
     let clip = match &args.play {
         None => Bytes::new(),
@@ -145,7 +152,7 @@ async fn place(address: &Address, setup: Option<&Setup>, args: &CallArgs) -> Res
         line = dialling => line?,
         () = interrupts.next() => {
             complain("given up before there was an answer");
-            return Ok(false);
+            return Ok(Ending::Unclean);
         }
     };
     print(format_args!("connected, {} ms after dialling", line.took.as_millis()))?;
@@ -175,7 +182,10 @@ async fn place(address: &Address, setup: Option<&Setup>, args: &CallArgs) -> Res
         tape.finish().map_err(|e| Failure::file(path, e))?;
         print(format_args!("saved {} of sound in {}", call.heard(), path.display()))?;
     }
-    Ok(call.clean())
+    if let Some(why) = call.failure() {
+        print(why)?;
+    }
+    Ok(call.ending())
 }
 
 /// The next thing heard; hangs up meanwhile when it is time, or when the user says so. A second

@@ -8,7 +8,7 @@ use super::super::{
     paint::{Paint, tame},
     phone::{Heard, Message, What},
 };
-use crate::audio::format::Format;
+use crate::{audio::format::Format, call::CauseCode};
 
 /// How much longer the line stays open when all that was played has come back.
 const AFTERTHOUGHT: Duration = Duration::from_secs(1);
@@ -46,7 +46,20 @@ pub struct Progress {
     stretch: usize,
     complaints: usize,
     call_end: bool,
+    /// Why the call failed: a code and a sentence, the first that was told.
+    failure: Option<String>,
     closed: Option<u16>,
+}
+
+/// How a call went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It ended as calls do.
+    Clean,
+    /// The server said why it failed.
+    Failed,
+    /// Neither.
+    Unclean,
 }
 
 impl Progress {
@@ -66,6 +79,7 @@ impl Progress {
             stretch: 0,
             complaints: 0,
             call_end: false,
+            failure: None,
             closed: None,
         }
     }
@@ -92,6 +106,14 @@ impl Progress {
                 self.last_sound = Instant::now();
             }
             What::Complained(_) => self.complaints += 1,
+            What::Said(Message::Error { code, message }) => {
+                self.failure.get_or_insert_with(|| format!("{}: {}", tame(code), tame(message)));
+            }
+            What::Failed(code) => {
+                let known = CauseCode::from_code(code).map(CauseCode::sentence);
+                let sentence = known.unwrap_or("The server says no more.");
+                self.failure.get_or_insert_with(|| format!("{}: {sentence}", tame(code)));
+            }
             What::Closed(code) => self.closed = *code,
             _ => {}
         }
@@ -110,8 +132,20 @@ impl Progress {
         self.echoed_at.map(|at| at + AFTERTHOUGHT).or(given_up)
     }
 
-    pub fn clean(&self) -> bool {
-        (self.call_end || self.plan.provider) && self.closed == Some(1000)
+    /// How it went, once it is over.
+    pub fn ending(&self) -> Ending {
+        let is_over = self.call_end || self.plan.provider;
+        match &self.failure {
+            Some(_) => Ending::Failed,
+            None if is_over && self.closed == Some(1000) => Ending::Clean,
+            None => Ending::Unclean,
+        }
+    }
+
+    /// Why the call failed, if the server said so.
+    pub fn failure(&self) -> Option<String> {
+        let why = self.failure.as_ref()?;
+        Some(self.paint.bad(format!("failed: {why}")).to_string())
     }
 
     /// How much sound was heard.
@@ -143,6 +177,8 @@ impl Progress {
             What::Received(text) => ("received", tame(text)),
             What::Complained(complaint) => ("complaint", tame(&complaint.to_string())),
             What::Late(by) => ("(late)", format!("this machine, by {} ms", by.as_millis())),
+            // Told in full as the last line.
+            What::Failed(_) => return None,
             What::Closed(Some(code)) => ("closed", code.to_string()),
             What::Closed(None) => ("closed", "without a code".to_owned()),
             What::Broken(why) => ("broken", tame(why)),
@@ -239,18 +275,39 @@ mod tests {
     #[test]
     fn clean_is_a_call_end_and_a_normal_close() {
         let end = heard(What::Said(Message::CallEnd { reason: "end_call".to_owned() }));
-        for (whats, clean, for_a_provider) in [
-            (vec![end.clone(), heard(What::Closed(Some(1000)))], true, true),
-            (vec![end.clone(), heard(What::Closed(Some(1011)))], false, false),
-            (vec![end, heard(What::Broken("gone".to_owned()))], false, false),
-            (vec![heard(What::Closed(Some(1000)))], false, true),
-            (vec![heard(What::Closed(None))], false, false),
+        use Ending::{Clean, Unclean};
+        for (whats, native_ends, providers_ends) in [
+            (vec![end.clone(), heard(What::Closed(Some(1000)))], Clean, Clean),
+            (vec![end.clone(), heard(What::Closed(Some(1011)))], Unclean, Unclean),
+            (vec![end, heard(What::Broken("gone".to_owned()))], Unclean, Unclean),
+            (vec![heard(What::Closed(Some(1000)))], Unclean, Clean),
+            (vec![heard(What::Closed(None))], Unclean, Unclean),
         ] {
             let mut call = native(0, None);
             whats.iter().for_each(|what| call.note(what));
-            assert_eq!(call.clean(), clean, "{whats:?}");
+            assert_eq!(call.ending(), native_ends, "{whats:?}");
+            assert_eq!(call.failure(), None, "{whats:?}");
             call.plan.provider = true;
-            assert_eq!(call.clean(), for_a_provider, "{whats:?}");
+            assert_eq!(call.ending(), providers_ends, "{whats:?}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_failed_is_told_with_its_first_cause_and_is_never_clean() {
+        let closed = heard(What::Closed(Some(1000)));
+        let error = Message::Error { code: "bot_silent".into(), message: "Nothing.\n".into() };
+        for (told, line) in [
+            (What::Said(error), "failed: bot_silent: Nothing.\u{fffd}"),
+            (What::Failed("bot_closed".into()), "failed: bot_closed: The bot has left the call."),
+            (What::Failed("newer_code".into()), "failed: newer_code: The server says no more."),
+        ] {
+            let mut call = Progress { paint: Paint::plain(), ..native(0, None) };
+            call.plan.provider = true;
+            [heard(told), heard(What::Failed("later".into())), closed.clone()]
+                .iter()
+                .for_each(|what| call.note(what));
+            assert_eq!(call.ending(), Ending::Failed);
+            assert_eq!(call.failure().as_deref(), Some(line));
         }
     }
 

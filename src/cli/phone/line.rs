@@ -19,7 +19,7 @@ use super::{
     mouth::{Mouth, Start, Turn},
     side::{Side, Step, Steps},
 };
-use crate::audio::format::Format;
+use crate::{audio::format::Format, call::Cause};
 
 /// How long a server may take from our hanging up to its last word, and from there to closing.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -60,6 +60,8 @@ pub enum What {
     ClipBegan,
     /// The whole clip has been sent.
     ClipEnded,
+    /// The server says, as it closes, that the call failed; the code of the cause.
+    Failed(String),
     /// The server closed, with this code if it gave one. The last thing heard.
     Closed(Option<u16>),
     /// The line broke, and why. The last thing heard.
@@ -270,6 +272,10 @@ impl Call {
             // The library answers with the next read, which then meets the end.
             Some(Ok(Frame::Close(frame))) => {
                 self.mute = true;
+                let failed = frame.as_ref().and_then(|frame| Cause::code_in_reason(&frame.reason));
+                if let Some(code) = failed {
+                    self.tell(What::Failed(code.to_owned()));
+                }
                 let code = frame.map(|frame| frame.code.into());
                 self.close = Some((self.accepted.elapsed(), code));
                 self.give_up = Some(time::Instant::now() + FAREWELL);

@@ -11,7 +11,7 @@ use crate::{
         Agent, DEFAULT_CONNECT_TIMEOUT_MS, DEFAULT_FIRST_BYTE_TIMEOUT_MS,
         DEFAULT_UNREACHABLE_PHRASE, Engine, Relay, SignatureProvider,
     },
-    agent::secret,
+    agent::secret::{self, SecretName},
     dashboard::part::{self, Choice, Field, Kind},
     dialect,
 };
@@ -48,6 +48,15 @@ pub fn bot_url(id: &str, url: &str) -> Markup {
         ..Field::default()
     }
     .render()
+}
+
+/// A warning, where an agent names a secret that this server does not have.
+fn if_unset(secret: Option<&SecretName>) -> Markup {
+    html! {
+        @if let Some(unset) = secret.filter(|name| name.resolve().is_err()) {
+            p.note.careful { (unset) " is not set on this server: every call fails until it is." }
+        }
+    }
 }
 
 /// What the bot knows us by.
@@ -150,6 +159,7 @@ fn bot(agent: &Agent, may_change: bool, may_operate: bool) -> Markup {
                 }
             }
             (bot_secret("bot-secret", secret))
+            (if_unset(relay.and_then(|relay| relay.secret.as_ref())))
             div.columns {
                 (number("bot-connect", "relay.connect_timeout_ms", "Time to connect", "In milliseconds, 100 to 10,000.", &connect))
                 (number("bot-first", "relay.first_byte_timeout_ms", "Time to the first frame", "In milliseconds, 100 to 10,000.", &first_byte))
@@ -202,6 +212,7 @@ fn telephone(agent: &Agent) -> Markup {
             (Field { id: "signed-with", name: "signature.secret", label: "Name of the signature's secret",
                 hint: &format!("An environment variable of the server that holds the provider's auth token; it begins with {}.", secret::PREFIX),
                 value: signature.map_or("", |it| it.secret.as_str()), required: true, ..Field::default() }.render())
+            (if_unset(signature.map(|it| &it.secret)))
         }
     }
 }

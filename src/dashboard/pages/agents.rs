@@ -14,7 +14,11 @@ use crate::{
         seen::Seen,
         words,
     },
-    store::{Page, agents, calls},
+    id::CallId,
+    store::{
+        Page, agents,
+        calls::{self, EndDetail},
+    },
 };
 
 /// Agents on a page.
@@ -24,6 +28,14 @@ const LISTED: i64 = 50;
 #[derive(Debug, Default, Deserialize)]
 pub struct Wanted {
     after: Option<String>,
+}
+
+/// An agent as it is listed.
+struct Listed {
+    agent: Agent,
+    live: i64,
+    /// Its last call, if that failed, and why.
+    failure: Option<(CallId, EndDetail)>,
 }
 
 /// The list.
@@ -37,28 +49,35 @@ pub async fn show(context: Data<Context>, seen: Seen, wanted: Query<Wanted>) -> 
             let mut listed = Vec::with_capacity(agents.len());
             for agent in agents {
                 let live = calls::count_live(conn, account, Some(agent.id))?;
-                listed.push((agent, live));
+                let failure = calls::last_failure(conn, agent.id)?;
+                listed.push(Listed { agent, live, failure });
             }
             Ok::<_, Trouble>(listed)
         })
         .await?;
     let more = listed.len() > usize::try_from(LISTED).unwrap_or(usize::MAX);
     listed.truncate(usize::try_from(LISTED).unwrap_or(usize::MAX));
-    let next = listed.last().filter(|_| more).map(|(last, _)| format!("/agents?after={}", last.id));
+    let next =
+        listed.last().filter(|_| more).map(|last| format!("/agents?after={}", last.agent.id));
     let content = page(&listed, next.as_deref(), &seen.new_agent_account());
     Ok(ok(layout::frame(&seen.frame, Section::Agents, "Agents", &["live.js"], &content)))
 }
 
 /// `account` is whose a new agent will be; `None` when the reader may not make one.
-fn page(listed: &[(Agent, i64)], next: Option<&str>, account: &Option<String>) -> Markup {
+fn page(listed: &[Listed], next: Option<&str>, account: &Option<String>) -> Markup {
     let rows: Vec<Row> = listed
         .iter()
-        .map(|(agent, live)| Row {
+        .map(|Listed { agent, live, failure }| Row {
             id: agent.id.to_string(),
             cells: vec![
                 html! { a id={ "name-" (agent.id) } href={ "/agents/" (agent.id) } { (agent.name) } },
                 html! { @if agent.greeting.is_empty() { span.muted { "Its bot greets" } } @else { (agent.greeting) } },
-                if agent.is_active { part::tag("good", "Takes calls") } else { part::tag("", "Switched off") },
+                html! {
+                    @if agent.is_active { (part::tag("good", "Takes calls")) } @else { (part::tag("", "Switched off")) }
+                    @if let Some((call, why)) = failure {
+                        " " a.tag.bad href={ "/calls/" (call) } title=(why.message) { "Last call failed" }
+                    }
+                },
                 html! { @if *live > 0 { span.tag.good.live { (words::count(*live, "live call")) } } @else { "None" } },
                 html! {
                     @if account.is_some() {

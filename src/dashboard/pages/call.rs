@@ -76,6 +76,9 @@ fn page(
         section.card aria-label="The call" {
             dl.facts #call-facts data-live data-call=(call.id) {
                 div { dt { "State" } dd { (calls::standing(call.id, call.end_reason, !live)) } }
+                @if let Some(detail) = &call.end_detail {
+                    div { dt { "Cause" } dd { (detail.message) " " code.muted { (detail.code) } } }
+                }
                 div { dt { "Agent" } dd { (calls::agent(call.agent_id, agent)) } }
                 div { dt { "Caller" } dd { (calls::caller(call.from.as_deref(), call.key_id.is_none())) } }
                 div { dt { "Called" } dd { (call.to.as_deref().unwrap_or("Not told")) } }
@@ -229,6 +232,7 @@ mod tests {
             started_at: 0,
             ended_at: None,
             end_reason: None,
+            end_detail: None,
             billed_seconds: None,
             reserved_seconds: Seconds(60),
         }

@@ -16,6 +16,7 @@ fn finished(call_id: CallId, transcript: Vec<TranscriptLine>) -> Finished {
         call_id,
         account_id: AccountId::new(),
         reason: EndReason::EndCall,
+        cause: None,
         talk: Duration::from_secs(1),
         ended_stamp_ms: 0,
         ended_at: 0,

@@ -8,7 +8,7 @@ use actix_web_actors::ws::{CloseCode, CloseReason, WebsocketContext};
 
 use super::{Phase, VoiceSession, Wake};
 use crate::{
-    call::{EndReason, Event, Finished, Input, Output, Reserve},
+    call::{Cause, EndReason, Event, Finished, Input, Output, Reserve},
     dialect::Frame,
     ledger::Extension,
     live::State,
@@ -25,6 +25,7 @@ impl VoiceSession {
             send(talk.frames(), ctx);
             match output {
                 None => break,
+                Some(Output::Event(Event::Error(cause))) => self.watch.failed(&cause),
                 Some(Output::Event(event)) => self.show(&event),
                 Some(Output::Line(line)) => {
                     self.watch.line.said(&line);
@@ -113,10 +114,9 @@ impl VoiceSession {
         ctx: &mut <Self as Actor>::Context,
     ) {
         self.watch.finish(finished.reason, finished.talk, now);
-        match self.fault.take() {
-            Some(fault) => self.close(fault.close, fault.message, now, ctx),
-            None => self.close(CloseCode::Normal, "", now, ctx),
-        }
+        let code = self.fault.take().map_or(CloseCode::Normal, |fault| fault.close);
+        let failed = self.watch.cause().map(|cause| Cause::close_reason(cause.code));
+        self.close(code, &failed.unwrap_or_default(), now, ctx);
     }
 
     /// Sends our close frame and gives the peer a moment to answer it.

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::Receiver;
 use super::{Phase, VoiceSession, effects::send};
 use crate::{
     agent::{profile::Engine, relay::FromBot, speech::Words},
-    call::{EndReason, Event, Input},
+    call::{Cause, CauseCode, EndReason, Event, Input},
     dialect::{
         Caller, Dialect, Frames, Name, Recognised, Say,
         detect::{First, Verdict},
@@ -74,24 +74,23 @@ impl VoiceSession {
         &mut self,
         mut wire: Box<dyn Dialect>,
         caller: Caller,
-        message: &'static str,
+        why: &'static str,
         now: Duration,
         ctx: &mut <Self as Actor>::Context,
     ) {
         let dialect = wire.name().as_str();
-        self.watch.span.in_scope(|| tracing::warn!(dialect, message, "the call cannot be served"));
         self.note_recognition(dialect, caller, now);
+        let cause = Cause::new(CauseCode::UnservedMedia, format!("{dialect}: {why}"));
+        self.watch.failed(&cause);
         let mut frames = Frames::new();
-        for event in [
-            Event::Error { code: "unserved_media", message },
-            Event::CallEnd { reason: EndReason::Error },
-        ] {
+        for event in [Event::Error(cause), Event::CallEnd { reason: EndReason::Error }] {
             wire.say(Say::Event(&event), &mut frames);
         }
         wire.say(Say::HangUp, &mut frames);
         send(frames.into_iter(), ctx);
         self.watch.finish(EndReason::Error, Duration::ZERO, now);
-        self.close(CloseCode::Normal, "", now, ctx);
+        let reason = Cause::close_reason(CauseCode::UnservedMedia);
+        self.close(CloseCode::Normal, &reason, now, ctx);
     }
 
     /// Has it written down whose call it is.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use diesel::{dsl::max, prelude::*};
 
 use crate::{
-    call::event::{EndReason, TranscriptLine},
+    call::{Cause, EndReason, TranscriptLine},
     dialect::Caller,
     id::{AccountId, AgentId, CallId, KeyId, NodeId},
     key::{redact, redact_bytes},
@@ -202,6 +202,20 @@ pub fn close(
             calls::end_reason.eq(reason.as_str()),
             calls::billed_seconds.eq(billed.0),
         ),
+    )
+    .execute(conn)?;
+    Ok(())
+}
+
+/// Writes why a call failed. Its row is closed in the same transaction.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn fail(conn: &mut Conn, id: CallId, cause: &Cause) -> Result<(), StoreError> {
+    update(
+        calls::table,
+        calls::id.eq(id.to_string()),
+        (calls::end_code.eq(cause.code.as_str()), calls::end_message.eq(kept(cause.message()))),
     )
     .execute(conn)?;
     Ok(())

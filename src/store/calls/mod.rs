@@ -14,12 +14,13 @@ use diesel::{dsl::sql, prelude::*, sql_types::BigInt};
 
 pub use list::{CallFilter, Ongoing, list, newest, ongoing};
 pub use live::{
-    LiveCall, Opening, Recognition, append_transcript, close, discard, ends_requested,
+    LiveCall, Opening, Recognition, append_transcript, close, discard, ends_requested, fail,
     live_of_node, lock_live, open, recognise, reserve,
 };
 
 use super::{
     Conn, StoreError,
+    page::listed_call,
     schema::{agents, calls, keys, transcript_lines},
     update::update,
 };
@@ -58,10 +59,21 @@ pub struct Call {
     pub ended_at: Option<i64>,
     /// Why it ended.
     pub end_reason: Option<EndReason>,
+    /// Why it failed, if it did.
+    pub end_detail: Option<EndDetail>,
     /// What it was charged.
     pub billed_seconds: Option<Seconds>,
     /// What was reserved for it last.
     pub reserved_seconds: Seconds,
+}
+
+/// Why a call failed, as it is kept. The code may be one of a newer release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndDetail {
+    /// For programs.
+    pub code: String,
+    /// One sentence for people.
+    pub message: String,
 }
 
 /// What is attached to a call, as it stands in its column.
@@ -84,6 +96,8 @@ struct Row {
     started_at: i64,
     ended_at: Option<i64>,
     end_reason: Option<EndReason>,
+    end_code: Option<String>,
+    end_message: Option<String>,
     billed_seconds: Option<Seconds>,
     reserved_seconds: Seconds,
 }
@@ -104,9 +118,16 @@ impl From<Row> for Call {
             started_at: row.started_at,
             ended_at: row.ended_at,
             end_reason: row.end_reason,
+            end_detail: EndDetail::of(row.end_code, row.end_message),
             billed_seconds: row.billed_seconds,
             reserved_seconds: row.reserved_seconds,
         }
+    }
+}
+
+impl EndDetail {
+    fn of(code: Option<String>, message: Option<String>) -> Option<Self> {
+        Some(Self { code: code?, message: message? })
     }
 }
 
@@ -129,6 +150,24 @@ pub fn get(conn: &mut Conn, id: CallId) -> Result<Option<Call>, StoreError> {
     let row: Option<Row> =
         calls::table.find(id.to_string()).select(Row::as_select()).get_result(conn).optional()?;
     Ok(row.map(Call::from))
+}
+
+/// Why the newest of an agent's calls that have ended failed; `None` if it did not, or there is none.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn last_failure(
+    conn: &mut Conn,
+    agent: AgentId,
+) -> Result<Option<(CallId, EndDetail)>, StoreError> {
+    let newest: Option<(CallId, Option<String>, Option<String>)> = calls::table
+        .filter(calls::agent_id.eq(agent.to_string()))
+        .filter(calls::ended_at.is_not_null())
+        .order(listed_call().desc())
+        .select((calls::id, calls::end_code, calls::end_message))
+        .first(conn)
+        .optional()?;
+    Ok(newest.and_then(|(id, code, message)| Some((id, EndDetail::of(code, message)?))))
 }
 
 /// What an account used, by the days its calls began on, from `since` (milliseconds since 1970) on;

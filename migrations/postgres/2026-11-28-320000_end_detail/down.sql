@@ -1,0 +1,2 @@
+ALTER TABLE calls DROP COLUMN end_message;
+ALTER TABLE calls DROP COLUMN end_code;
