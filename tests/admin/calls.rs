@@ -60,7 +60,7 @@ async fn calls_are_listed_by_what_they_belong_to_and_whether_they_live() {
             "id": ended, "account_id": account, "agent_id": agent, "key_id": key, "dialect": null,
             "from": null, "to": null, "provider_call_id": null, "custom_parameters": null,
             "started_at": shown["started_at"], "ended_at": shown["ended_at"],
-            "end_reason": "hangup", "billed_seconds": 7, "transcript": [],
+            "end_reason": "hangup", "end_detail": null, "billed_seconds": 7, "transcript": [],
         })
     );
     assert!(shown["ended_at"].is_string());
