@@ -14,7 +14,7 @@ use super::{
     marks::{Marks, Tag},
     stretches::Stretches,
 };
-use crate::audio::format::Format;
+use crate::audio::{format::Format, level};
 
 /// With this much left to play it is time to send more: late enough that speaking takes one wake-up
 /// for five frames, early enough that a late wake-up is not heard.
@@ -75,19 +75,31 @@ impl Outbox {
     pub fn audio(&mut self, now: Time, frame: Bytes) {
         if !self.in_stretch {
             self.in_stretch = true;
-            self.stretches.agent_begins(self.played_at.max(now));
             self.queue.push_back(Output::Event(Event::AudioStart));
         }
-        self.played_at = self.played_at.max(now) + self.format.length(frame.len());
+        let begin = self.played_at.max(now);
+        self.played_at = begin + self.format.length(frame.len());
         self.last_audio_at = now;
+        self.plays(begin, &frame);
         self.queue.push_back(Output::Audio(frame));
+    }
+
+    /// Tells what of a frame is heard, 20 ms at a time.
+    fn plays(&mut self, mut begin: Time, frame: &[u8]) {
+        let format = self.format;
+        for window in frame.chunks(format.frame_bytes()) {
+            let end = begin + format.length(window.len());
+            let is_voiced = level::is_voiced(format, window);
+            self.heard(|stretches, _| stretches.agent_plays(begin, end, is_voiced));
+            begin = end;
+        }
     }
 
     /// Closes the stretch of audio, if one is open.
     pub fn end_stretch(&mut self) {
         if std::mem::take(&mut self.in_stretch) {
             self.queue.push_back(Output::Event(Event::AudioEnd));
-            self.heard(|stretches, played_at| stretches.agent_ends(played_at));
+            self.heard(|stretches, played_at| stretches.agent_stops(played_at));
         }
     }
 
@@ -98,7 +110,7 @@ impl Outbox {
 
     /// Nobody will be heard any more.
     pub fn end_stretches(&mut self, now: Time) {
-        self.heard(|stretches, played_at| stretches.agent_ends(played_at.min(now)));
+        self.heard(|stretches, played_at| stretches.agent_stops(played_at.min(now)));
         self.heard(|stretches, _| stretches.caller_stops());
     }
 

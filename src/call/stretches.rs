@@ -1,14 +1,14 @@
 //! Who was heard when: what a call's timeline is drawn from.
 //!
-//! It is told of every voiced frame and of the agent's stretches of audio, and gives a stretch when it
-//! is over. What follows from them, such as how long somebody waited for an answer, is for those who
-//! show them.
+//! It is told of every voiced frame of both sides, and gives a stretch when it is over: silence that is
+//! sent is not speech, or a bot that streams all the time would speak without a pause. What follows from
+//! stretches, such as how long the caller waited for an answer, is for those who show them.
 
 use std::time::Duration;
 
 use super::{Role, Time, event::Stretch};
 
-/// A caller who is silent for longer has stopped; shorter pauses belong to what is said.
+/// A side that is silent for longer has stopped; shorter pauses belong to what is said.
 const PAUSE: Duration = Duration::from_millis(700);
 
 /// The stretches that have begun.
@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(700);
 pub struct Stretches {
     origin: Time,
     caller: Option<(Time, Time)>,
-    agent: Option<Time>,
+    agent: Option<(Time, Time)>,
 }
 
 impl Stretches {
@@ -40,14 +40,28 @@ impl Stretches {
         }
     }
 
-    /// The agent's audio begins.
-    pub fn agent_begins(&mut self, now: Time) {
-        self.agent.get_or_insert(now);
+    /// The agent's audio is played from `begin` to `end`. Gives what was said before, if there was a pause
+    /// in between.
+    pub fn agent_plays(&mut self, begin: Time, end: Time, is_voiced: bool) -> Option<Stretch> {
+        match &mut self.agent {
+            Some((_, last)) if begin <= *last + PAUSE => {
+                if is_voiced {
+                    *last = end;
+                }
+                None
+            }
+            _ => {
+                let before = self.agent_stops(begin);
+                self.agent = is_voiced.then_some((begin, end));
+                before
+            }
+        }
     }
 
-    /// The agent's audio ends at `end`.
-    pub fn agent_ends(&mut self, end: Time) -> Option<Stretch> {
-        self.agent.take().map(|begin| self.stretch(Role::Assistant, begin, end))
+    /// The agent is not heard any more at `end`, whatever was to be played then: gives what was said last.
+    pub fn agent_stops(&mut self, end: Time) -> Option<Stretch> {
+        let (begin, last) = self.agent.take().filter(|(begin, _)| *begin < end)?;
+        Some(self.stretch(Role::Assistant, begin, last.min(end)))
     }
 
     /// The caller is not heard any more: gives what was said last.
@@ -88,12 +102,29 @@ mod tests {
     }
 
     #[test]
-    fn the_agents_audio_is_one_stretch_from_its_beginning_to_its_end() {
+    fn the_agents_words_are_one_stretch_and_its_silence_is_none() {
         let mut stretches = Stretches::since(at(0));
-        assert_eq!(stretches.agent_ends(at(5)), None);
-        stretches.agent_begins(at(10));
-        stretches.agent_begins(at(20));
-        assert_eq!(stretches.agent_ends(at(510)), heard(Role::Assistant, 10, 510));
-        assert_eq!(stretches.agent_ends(at(520)), None);
+        assert_eq!(stretches.agent_stops(at(5)), None);
+        let mut plays = |ms, is_voiced| stretches.agent_plays(at(ms), at(ms + 20), is_voiced);
+        assert_eq!(plays(0, false), None);
+        assert_eq!(plays(20, true), None);
+        for ms in [40, 400, 740] {
+            assert_eq!(plays(ms, false), None);
+        }
+        assert_eq!(plays(740, true), None, "a short pause");
+        assert_eq!(plays(1_461, false), heard(Role::Assistant, 20, 760), "a long one");
+        assert_eq!(plays(1_481, false), None);
+        assert_eq!(plays(2_000, true), None);
+        assert_eq!(stretches.agent_stops(at(2_010)), heard(Role::Assistant, 2_000, 2_010));
+        assert_eq!(stretches.agent_stops(at(2_020)), None);
+    }
+
+    #[test]
+    fn what_was_to_be_played_later_was_not_heard() {
+        let mut stretches = Stretches::since(at(0));
+        assert_eq!(stretches.agent_plays(at(100), at(120), true), None);
+        assert_eq!(stretches.agent_stops(at(100)), None);
+        assert_eq!(stretches.agent_plays(at(300), at(320), true), None);
+        assert_eq!(stretches.agent_stops(at(310)), heard(Role::Assistant, 300, 310));
     }
 }

@@ -6,7 +6,7 @@ use upvoot::{
     call::{CallPlan, Cause, CauseCode, EndReason, FromAgent, Input, Role, Tag, TranscriptLine},
 };
 
-use crate::line::{Line, ms, outside, plan, s, speaks, voice, zeros};
+use crate::line::{BYTES_PER_MS, Line, ms, outside, plan, s, speaks, voice, zeros};
 
 /// A call on a line that tells what it has played.
 fn telling() -> CallPlan {
@@ -313,6 +313,32 @@ fn the_timeline_tells_who_was_heard_when() {
     let expected =
         [(Role::Assistant, 1_500, 3_500), (Role::User, 0, 980), (Role::User, 4_500, 4_680)];
     assert_eq!(told, expected);
+}
+
+/// Many bots stream all the time: their silence is no speech, and answers have waits all the same.
+#[test]
+fn silence_that_a_bot_sends_is_not_heard() {
+    let mut line = Line::open(outside());
+    let streams = |line: &mut Line, sound: &[u8]| {
+        for frame in sound.chunks(20 * BYTES_PER_MS) {
+            line.says(speaks(frame.to_vec().into()));
+            line.pass(ms(20));
+        }
+    };
+    streams(&mut line, &zeros(2_000));
+    line.says(Input::Audio(voice(20)));
+    streams(&mut line, &zeros(1_000));
+    streams(&mut line, &voice(600));
+    streams(&mut line, &zeros(1_000));
+    line.says(Input::PeerGone);
+    let told: Vec<_> =
+        line.stretches.iter().map(|heard| (heard.role, heard.begin_ms, heard.end_ms)).collect();
+    assert_eq!(told, [(Role::Assistant, 3_000, 3_600), (Role::User, 2_000, 2_000)]);
+
+    let mut silent = Line::open(outside());
+    streams(&mut silent, &zeros(3_000));
+    silent.says(Input::PeerGone);
+    assert_eq!(silent.stretches, []);
 }
 
 #[test]
