@@ -88,7 +88,7 @@ codes! {
     /// The key was revoked.
     KeyRevoked = 403 "Forbidden" "key_revoked" "This key has been revoked.";
     /// The agent takes no calls.
-    AgentDisabled = 403 "Forbidden" "agent_disabled" "The agent is switched off.";
+    AgentDisabled = 403 "Forbidden" "agent_disabled" "The agent is disabled.";
     /// A change that goes along with a session, but does not come from a page of ours.
     CrossOrigin = 403 "Forbidden" "cross_origin" "This change did not come from a page of this server.";
     /// The object is seen, but the role does not allow this.

@@ -63,7 +63,7 @@ const RULES: &[(&str, &str)] = &[
     ("password", auth::password::RULE),
     (
         "points",
-        "Must be a number: whole seconds (1 point is 60 seconds), in range; a top-up is more than zero, an adjustment is not zero.",
+        "Must be a multiple of 1/60 point, in range; more than 0 for a top-up, not 0 for an adjustment.",
     ),
     ("relay", "Must be an object with the url of a bot; or null, unless the engine is relay."),
     ("relay.connect_timeout_ms", TIMEOUT_RULE),

@@ -116,7 +116,7 @@ impl ResponseError for Trouble {
         let content = html! {
             h1 { (title) }
             p { (words) }
-            p { a href="/" { "To the overview" } }
+            p { a href="/" { "Overview" } }
         };
         let mut answer = page(self.status(), layout::gate(title, &content));
         let extra = match self {
@@ -149,42 +149,39 @@ impl Trouble {
     /// The page's title, and what it says.
     fn words(&self) -> (&'static str, &'static str) {
         match self {
-            Self::NoAccount => ("There is no account yet", ""),
-            Self::NotFound => (
-                "There is nothing here",
-                "The page does not exist, or it belongs to another account.",
-            ),
+            Self::NoAccount => ("No account yet", ""),
+            Self::NotFound => {
+                ("Page not found", "The page does not exist, or it belongs to another account.")
+            }
             Self::Forbidden => (
-                "This page is not for you",
-                "Your role does not include it. Somebody who owns the account can change that.",
+                "You do not have access",
+                "Your role does not allow this page. An owner of the account can change your role.",
             ),
-            Self::Unreadable(StatusCode::PAYLOAD_TOO_LARGE) => (
-                "This is too long",
-                "No form of this server takes so much. Go back, and send less.",
-            ),
+            Self::Unreadable(StatusCode::PAYLOAD_TOO_LARGE) => {
+                ("Too long", "The form is larger than the limit. Go back and shorten it.")
+            }
             Self::Unreadable(StatusCode::UNSUPPORTED_MEDIA_TYPE) => (
-                "This is no form",
-                "A form is sent as application/x-www-form-urlencoded. Programs use the API instead.",
+                "Not a form",
+                "Forms must be application/x-www-form-urlencoded. Programs use the API.",
             ),
-            Self::Unreadable(_) => (
-                "This cannot be read",
-                "Something is missing from what was sent, or is in it twice. Go back, and try again.",
-            ),
+            Self::Unreadable(_) => {
+                ("Not readable", "A field is missing, or was sent twice. Go back and try again.")
+            }
             Self::MethodNotAllowed(_) => (
-                "This is not done this way",
-                "The address exists, but takes no such request. Programs use the API instead.",
+                "Method not allowed",
+                "This address does not accept this method. Programs use the API.",
             ),
             Self::Failed(Code::Unavailable) => (
-                "Not at the moment",
-                "The database cannot be reached. Calls in progress go on. Try again in a moment.",
+                "Temporarily unavailable",
+                "The database is unavailable. Live calls continue. Try again.",
             ),
             Self::Failed(code) if code.status() == StatusCode::SERVICE_UNAVAILABLE => {
-                ("Not at the moment", code.detail())
+                ("Temporarily unavailable", code.detail())
             }
             Self::Failed(code) if code.status().is_server_error() => {
-                ("Something failed", "It failed on our side, and the log says why.")
+                ("Internal error", "The server's log has the cause.")
             }
-            Self::Failed(code) => ("This was refused", code.detail()),
+            Self::Failed(code) => ("Refused", code.detail()),
         }
     }
 }

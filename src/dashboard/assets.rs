@@ -38,6 +38,7 @@ const FILES: &[File] = files! {
     "account.js": SCRIPT;
     "app.css": CSS;
     "app.js": SCRIPT;
+    "copy.js": SCRIPT;
     "events.js": SCRIPT;
     "favicon.svg": SVG;
     "keys.js": SCRIPT;

@@ -3,9 +3,11 @@
 //! It is a function of plain values and asks nobody anything. Pages without a user (signing in, setting
 //! up, errors) stand in [`gate`], all others in [`frame`].
 
+use std::collections::HashMap;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::assets::href;
+use super::{assets::href, part};
 
 /// The parts of the dashboard, as the navigation lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub enum Section {
     Users,
     /// `/accounts`
     Accounts,
+    /// `/help` and below
+    Providers,
     /// `/account`
     Own,
 }
@@ -35,6 +39,21 @@ pub struct AccountName {
     pub id: String,
     /// What people call it.
     pub name: String,
+}
+
+/// The accounts as a list of choices names them: two of one name are told apart by the ends of their ids.
+pub fn told_apart(accounts: &mut [AccountName]) {
+    let mut names: HashMap<String, usize> = HashMap::new();
+    for account in accounts.iter() {
+        *names.entry(account.name.clone()).or_default() += 1;
+    }
+    for account in accounts {
+        if names.get(&account.name).is_some_and(|same| *same > 1) {
+            let end = account.id.len().saturating_sub(6);
+            let end = account.id.get(end..).unwrap_or_default();
+            account.name = format!("{} (…{end})", account.name);
+        }
+    }
 }
 
 /// What the frame says about whoever is signed in.
@@ -50,6 +69,8 @@ pub struct Frame {
     pub sees_users: bool,
     /// Whose objects the page shows; `None` while there is no account.
     pub account: Option<AccountName>,
+    /// The server's time, in milliseconds since 1970.
+    pub now: i64,
     /// What an operator can look at instead; empty where there are too many to choose from.
     pub choices: Vec<AccountName>,
 }
@@ -79,11 +100,12 @@ pub fn frame(
         (Section::Calls, "/calls", "Calls", true),
         (Section::Points, "/points", "Points", true),
         (Section::Audit, "/audit", "Audit", true),
+        (Section::Providers, "/help/providers", "Providers", true),
         (Section::Users, "/users", "Users", frame.sees_users),
         (Section::Accounts, "/accounts", "Accounts", frame.is_operator),
     ];
     let body = html! {
-        a.skip href="#main" { "Skip to the content" }
+        a.skip href="#main" { "Skip to content" }
         div.frame {
             header.side {
                 (brand())
@@ -98,15 +120,15 @@ pub fn frame(
                     @if frame.is_operator && frame.choices.len() > 1 {
                         (account_choice(frame))
                     } @else if let Some(account) = &frame.account {
-                        span { (account.name) }
+                        (part::clip(&account.name))
                         @if frame.is_operator { a href=(frame.path("/accounts")) { "Other accounts" } }
                     }
-                    a href=(frame.path("/account")) aria-current=[(section == Section::Own).then_some("page")] { (frame.email) }
+                    a.clip href=(frame.path("/account")) title=(frame.email) aria-current=[(section == Section::Own).then_some("page")] { (frame.email) }
                     form method="post" action="/logout" { button.quiet.slim type="submit" { "Sign out" } }
                 }
             }
             main #main tabindex="-1" {
-                p.note.careful.lost #lost role="status" hidden { "Connection lost, retrying. What is shown may be out of date." }
+                p.note.careful.lost #lost role="status" hidden { "Connection lost, retrying. This page may be out of date." }
                 (content)
             }
         }
@@ -121,7 +143,7 @@ fn account_choice(frame: &Frame) -> Markup {
     let chosen = frame.account.as_ref().map(|account| account.id.as_str());
     html! {
         form.choice method="post" action="/look" {
-            label.visually-hidden for="look" { "Account to look at" }
+            label.visually-hidden for="look" { "Account shown" }
             select #look name="account" {
                 @for choice in &frame.choices {
                     option value=(choice.id) selected[Some(choice.id.as_str()) == chosen] { (choice.name) }
@@ -163,7 +185,7 @@ fn document(title: &str, scripts: &[&str], frame: Option<&Frame>, body: &Markup)
                     script type="module" src=(href(script)) {}
                 }
             }
-            body data-user=[frame.map(|frame| &frame.user)] data-account=[account]
+            body data-now=[frame.map(|frame| frame.now)] data-user=[frame.map(|frame| &frame.user)] data-account=[account]
                 data-operator[frame.is_some_and(|frame| frame.is_operator)] { (body) }
         }
     }
@@ -191,6 +213,7 @@ mod tests {
             is_operator,
             sees_users: is_operator,
             account: Some(account("One")),
+            now: 0,
             choices: if is_operator { names.map(account).into() } else { Vec::new() },
         }
     }
@@ -208,6 +231,16 @@ mod tests {
         assert!(page(false).contains("href=\"/calls\"") && !page(false).contains("data-operator"));
         assert!(page(true).contains("Two &amp; &lt;Co&gt;"));
         assert_eq!(page(true).matches("aria-current=\"page\"").count(), 1);
+    }
+
+    #[test]
+    fn two_accounts_of_one_name_are_told_apart() {
+        let account =
+            |id: &str, name: &str| AccountName { id: id.to_owned(), name: name.to_owned() };
+        let mut choices =
+            [account("acc_0000aaaaaa", "A"), account("acc_0000bbbbbb", "B"), account("acc_1", "A")];
+        told_apart(&mut choices);
+        assert_eq!(choices.map(|it| it.name), ["A (…aaaaaa)", "B", "A (…acc_1)"]);
     }
 
     #[test]

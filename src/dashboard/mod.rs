@@ -8,8 +8,10 @@
 
 pub mod answer;
 pub mod assets;
+pub mod balance;
 pub mod layout;
 pub mod pages;
+pub mod paging;
 pub mod part;
 pub mod plot;
 pub mod seen;

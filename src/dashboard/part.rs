@@ -3,6 +3,8 @@
 //! Each is right for keyboard and screen reader once, here: labels, hints and errors belong to their
 //! fields, tables keep their roles when a phone shows their rows as cards, dialogs have names.
 
+use std::borrow::Cow;
+
 use maud::{Markup, html};
 
 /// A row of a table.
@@ -13,11 +15,20 @@ pub struct Row {
     pub cells: Vec<Markup>,
 }
 
-/// A table. The roles are spelled out because a phone's layout would take them away; a column
-/// without a title holds buttons.
+/// A table. The roles are spelled out because a narrow card's layout would take them away; a column
+/// without a title holds buttons. With many columns it needs more room to be a table.
 pub fn table(caption: &str, columns: &[&str], rows: &[Row]) -> Markup {
+    table_of(columns.len() >= MANY, caption, columns, rows)
+}
+
+/// The same with values so short that it is a table in little room too.
+pub fn narrow_table(caption: &str, columns: &[&str], rows: &[Row]) -> Markup {
+    table_of(false, caption, columns, rows)
+}
+
+fn table_of(is_wide: bool, caption: &str, columns: &[&str], rows: &[Row]) -> Markup {
     html! {
-        table.stacked role="table" {
+        div.rows { table.stacked.wide[is_wide] role="table" {
             caption.visually-hidden { (caption) }
             thead role="rowgroup" {
                 tr role="row" {
@@ -37,17 +48,57 @@ pub fn table(caption: &str, columns: &[&str], rows: &[Row]) -> Markup {
                     }
                 }
             }
+        } }
+    }
+}
+
+/// Columns from which a table is a wide one.
+const MANY: usize = 5;
+
+/// A name, or other words of somebody's choice, in as much of one line as there is; the rest is its title.
+pub fn clip(text: &str) -> Markup {
+    html! { span.clip title=(text) dir="auto" { (text) } }
+}
+
+/// The same as a link.
+pub fn clip_link(href: &str, text: &str) -> Markup {
+    html! { a.clip href=(href) title=(text) dir="auto" { (text) } }
+}
+
+/// The number that a page is about, smaller where it is long.
+pub fn figure(number: &str) -> Markup {
+    html! { p.figure.long[number.chars().count() > 10] title=(number) { (number) } }
+}
+
+/// A number, address or the like, which stays in one line.
+pub fn unbroken(text: &str) -> Markup {
+    html! { span.unbroken title=(text) { (text) } }
+}
+
+/// An id, without its middle, and a button that copies all of it.
+pub fn id(id: &str) -> Markup {
+    html! { span.id { code title=(id) { (short_id(id)) } (copy_id(id)) } }
+}
+
+/// The button alone.
+pub fn copy_id(id: &str) -> Markup {
+    html! {
+        button.copy-id type="button" data-copies-text=(id) aria-label={ "Copy " (short_id(id)) } title="Copy" {
+            span aria-hidden="true" { "⧉" }
         }
     }
 }
 
-/// The link to the older rest of a list.
-pub fn older(next: Option<&str>) -> Markup {
-    html! {
-        @if let Some(next) = next {
-            p { a.button href=(next) { "Older" } }
-        }
+/// `call_0193a1…9f2c41` for a long id; a short one as it is.
+pub fn short_id(id: &str) -> Cow<'_, str> {
+    const SHOWN: usize = 18;
+    let chars = id.chars().count();
+    if chars <= SHOWN {
+        return Cow::Borrowed(id);
     }
+    let begin = id.chars().take(SHOWN / 2);
+    let end = id.chars().skip(chars - SHOWN / 3);
+    Cow::Owned(begin.chain(['…']).chain(end).collect())
 }
 
 /// How a field is sent; the names are the script's.
@@ -238,8 +289,8 @@ pub fn top(crumb: Option<(&str, &str)>, title: &str, actions: &Markup) -> Markup
     html! {
         div.top {
             div {
-                @if let Some((path, name)) = crumb { p.crumb { a href=(path) { (name) } } }
-                h1 { (title) }
+                @if let Some((path, name)) = crumb { p.crumb { (clip_link(path, name)) } }
+                h1 title=(title) dir="auto" { (title) }
             }
             div.actions { (actions) }
         }
@@ -265,5 +316,15 @@ mod tests {
         let html = table("Things", &["One", ""], &rows).into_string();
         assert!(html.contains("<td role=\"cell\" data-label=\"One\"><div>"));
         assert_eq!(html.matches("role=\"row\"").count(), 2);
+    }
+
+    #[test]
+    fn an_id_loses_its_middle_and_is_copied_whole() {
+        let whole = format!("call_{}", "0123456789abcdef".repeat(2));
+        assert_eq!(short_id(&whole), "call_0123…abcdef");
+        assert_eq!(short_id("CA123"), "CA123");
+        assert_eq!(short_id("ééééééééééééééééééé"), "ééééééééé…éééééé");
+        let html = id(&whole).into_string();
+        assert!(html.contains(&format!("data-copies-text=\"{whole}\"")), "{html}");
     }
 }

@@ -26,7 +26,6 @@ pub const TIMES: [Unit; 3] = [(1, " s"), (60, " min"), (3_600, " h")];
 
 // Narrow, so that its letters can still be read on a phone.
 const WIDTH: f64 = 360.0;
-const LEFT: f64 = 48.0;
 const RIGHT: f64 = 10.0;
 const TOP: f64 = 12.0;
 const HEIGHT: f64 = 120.0;
@@ -39,7 +38,9 @@ pub fn bars(summary: &str, days: &[Day], units: &[Unit]) -> Markup {
     let filled = units.iter().rev().find(|(unit, _)| largest / unit >= 2);
     let (unit, name) = *filled.or(units.first()).unwrap_or(&NUMBERS[0]);
     let top = ceiling(largest / unit + i64::from(largest % unit > 0));
-    let slot = (WIDTH - LEFT - RIGHT) / len(days).max(1.0);
+    let lines = [0, top / 2, top].map(|line| (line, format!("{line}{name}")));
+    let left = margin(&lines.each_ref().map(|(_, label)| label.clone()));
+    let slot = (WIDTH - left - RIGHT) / len(days).max(1.0);
     let bar = slot * 0.62;
     let every = (days.len() / 3).max(1);
     let y = |value: i64| TOP + HEIGHT * (1.0 - ratio(value, top));
@@ -47,12 +48,12 @@ pub fn bars(summary: &str, days: &[Day], units: &[Unit]) -> Markup {
     let total = TOP + HEIGHT + BOTTOM;
     html! {
         svg.plot viewBox={ "0 0 " (WIDTH) " " (total) } role="img" aria-label=(summary) {
-            @for line in [0, top / 2, top] {
-                line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(px(y(line))) y2=(px(y(line))) {}
-                text x=(LEFT - 6.0) y=(px(y(line) + 4.0)) text-anchor="end" { (line) (name) }
+            @for (line, label) in &lines {
+                line.grid x1=(px(left)) x2=(WIDTH - RIGHT) y1=(px(y(*line))) y2=(px(y(*line))) {}
+                text x=(px(left - 6.0)) y=(px(y(*line) + 4.0)) text-anchor="end" { (label) }
             }
             @for (i, day) in days.iter().enumerate() {
-                @let x = LEFT + slot * index(i) + (slot - bar) / 2.0;
+                @let x = left + slot * number(i) + (slot - bar) / 2.0;
                 @let height = (HEIGHT * ratio(day.value, full)).max(2.0);
                 rect.bar.none[day.value == 0] x=(px(x)) width=(px(bar)) rx="2.5"
                     y=(px(TOP + HEIGHT - height)) height=(px(height)) {
@@ -60,7 +61,7 @@ pub fn bars(summary: &str, days: &[Day], units: &[Unit]) -> Markup {
                 }
                 @if (days.len() - 1 - i).is_multiple_of(every) {
                     @if i + 1 == days.len() {
-                        text.now x=(WIDTH) y=(total - 8.0) text-anchor="end" { (day.label) }
+                        text.now x=(WIDTH - 2.0) y=(total - 8.0) text-anchor="end" { (day.label) }
                     } @else {
                         text x=(px(x + bar / 2.0)) y=(total - 8.0) text-anchor="middle" { (day.label) }
                     }
@@ -68,6 +69,13 @@ pub fn bars(summary: &str, days: &[Day], units: &[Unit]) -> Markup {
             }
         }
     }
+}
+
+/// How much room these labels need at the left, with what is between them and the drawing. A phone's
+/// letters are 15 of the drawing's units high, and no digit or letter of ours is wider than 9.5.
+pub(super) fn margin(labels: &[String]) -> f64 {
+    let longest = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
+    (number(longest) * 9.5 + 8.0).min(WIDTH / 2.0)
 }
 
 /// A round number not below the largest value, even, so that half of it is whole.
@@ -90,12 +98,12 @@ fn ratio(value: i64, top: i64) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for pixels")]
-fn index(i: usize) -> f64 {
-    i as f64
+fn number(n: usize) -> f64 {
+    n as f64
 }
 
 fn len(days: &[Day]) -> f64 {
-    index(days.len())
+    number(days.len())
 }
 
 fn px(value: f64) -> String {
@@ -145,6 +153,18 @@ mod tests {
             assert!(plot.contains(&format!(">{top}</text>")), "{seconds}: {plot}");
             assert!(plot.contains(&format!("height=\"{height}\"")), "{seconds}: {plot}");
         }
+    }
+
+    #[test]
+    fn labels_have_the_room_they_need() {
+        let at = |seconds| {
+            let plot = bars("", &[day(seconds)], &TIMES).into_string();
+            let (before, _) = plot.split_once("text-anchor=\"end\">0").unwrap();
+            let x = before.rsplit_once("<text x=\"").unwrap().1;
+            x.split_once('"').unwrap().0.parse::<f64>().unwrap()
+        };
+        assert!(at(7_100) >= 7.0 * 9.0, "200 min");
+        assert!(at(500) < at(7_100));
     }
 
     #[test]

@@ -16,11 +16,12 @@ use futures_util::future::LocalBoxFuture;
 
 use super::{
     answer::Trouble,
-    layout::{AccountName, Frame},
+    layout::{AccountName, Frame, told_apart},
     pages::Context,
 };
 use crate::{
     auth::{self, Action, User},
+    clock::wall_ms,
     id::AccountId,
     problem::Code,
     store::{
@@ -155,13 +156,16 @@ async fn look(request: &HttpRequest, user: User) -> Result<Seen, Trouble> {
         })
         .await?;
     let too_many = choices.len() > usize::try_from(CHOICES).unwrap_or(usize::MAX);
+    let mut choices: Vec<AccountName> = choices.iter().map(name).collect();
+    told_apart(&mut choices);
     let frame = Frame {
         user: user.user_id.to_string(),
         email: user.email.to_string(),
         is_operator,
         sees_users: user.may(Action::Manage),
         account: account.as_ref().map(name),
-        choices: if too_many { Vec::new() } else { choices.iter().map(name).collect() },
+        now: wall_ms(),
+        choices: if too_many { Vec::new() } else { choices },
     };
     Ok(Seen { user, account, frame })
 }

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 
 use super::{
     part::{self, Row},
+    plot::margin,
     turns::{self, Span, Turn},
     words,
 };
@@ -14,7 +15,6 @@ use crate::call::event::{Role, Stretch};
 
 // As narrow as the plots, so that its letters can still be read on a phone.
 const WIDTH: f64 = 360.0;
-const LEFT: f64 = 46.0;
 const RIGHT: f64 = 8.0;
 const LANE: f64 = 9.0;
 const LINE: f64 = 30.0;
@@ -24,7 +24,7 @@ const LINES: u64 = 12;
 /// Seconds that a line may stand for; the last holds the longest call in [`LINES`].
 const SECONDS: [u64; 10] = [10, 20, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200];
 
-/// The drawing and the table; nothing is to be told of a call without stretches.
+/// The drawing and the table; a call without stretches has neither.
 pub fn timeline(stretches: &[Stretch]) -> Markup {
     let turns = turns::turns(stretches);
     let summary = summary(&turns);
@@ -33,16 +33,16 @@ pub fn timeline(stretches: &[Stretch]) -> Markup {
             figure.heard {
                 (drawing(&summary, stretches, &turns))
                 figcaption.small.muted {
-                    span.swatch.caller { "The caller" }
-                    span.swatch.agent { "The agent" }
-                    span.swatch.wait { "Waiting for the agent" }
+                    span.swatch.caller { "Caller" }
+                    span.swatch.agent { "Agent" }
+                    span.swatch.wait { "Response time" }
                 }
             }
             p.small { (summary) }
             details #turns {
-                summary { "The same as a table" }
+                summary { "Show as table" }
                 (table(&turns))
-                p.hint { "As this server heard and sent it. What the telephone network adds is not in it." }
+                p.hint { "Measured at this server, without the delay of the telephone network." }
             }
         }
     }
@@ -52,11 +52,11 @@ fn summary(turns: &[Turn]) -> String {
     let count = words::count(i64::try_from(turns.len()).unwrap_or(i64::MAX), "turn");
     match turns::waits(turns) {
         Some((middle, longest)) => format!(
-            "{count}. The agent answered after {} at the median and {} at most.",
+            "{count}. Response time: median {}, max {}.",
             words::short(middle),
             words::short(longest)
         ),
-        None => format!("{count}, and nobody waited for an answer."),
+        None => format!("{count}, no response time measured."),
     }
 }
 
@@ -72,11 +72,13 @@ fn drawing(summary: &str, stretches: &[Stretch], turns: &[Turn]) -> Markup {
         (agent.begin > caller.end).then_some(Span { begin: caller.end, end: agent.begin })
     });
     let bottom = top(lines);
+    let starts: Vec<String> = (0..lines).map(|line| words::clock(line * seconds)).collect();
+    let plane = Plane { left: margin(&starts), per_line, lines };
     html! {
         svg.timeline viewBox={ "0 0 " (WIDTH) " " (px(bottom + BOTTOM)) } role="img"
             aria-label={ "Who spoke when. " (summary) } {
             @for quarter in 0..=4 {
-                @let at = LEFT + (WIDTH - LEFT - RIGHT) * number(quarter) / 4.0;
+                @let at = plane.left + plane.width() * number(quarter) / 4.0;
                 line.grid x1=(px(at)) x2=(px(at)) y1="0" y2=(px(bottom)) {}
                 @if quarter % 2 == 0 {
                     text x=(px(at)) y=(px(bottom + 14.0)) text-anchor=(if quarter == 4 { "end" } else { "middle" }) {
@@ -84,46 +86,60 @@ fn drawing(summary: &str, stretches: &[Stretch], turns: &[Turn]) -> Markup {
                     }
                 }
             }
-            @for line in 0..lines {
-                text x=(LEFT - 6.0) y=(px(top(line) + 17.0)) text-anchor="end" {
-                    (words::clock(line * seconds))
-                }
+            @for (line, start) in (0..).zip(&starts) {
+                text x=(px(plane.left - 6.0)) y=(px(top(line) + 17.0)) text-anchor="end" { (start) }
             }
             @for span in waits {
-                (bars("wait", span, per_line, lines, LANE + 1.0 + LANE / 2.0 - 1.0, 2.0))
+                (plane.bars("wait", span, LANE + 1.0 + LANE / 2.0 - 1.0, 2.0))
             }
             @for stretch in stretches {
                 @let span = Span { begin: stretch.begin_ms, end: stretch.end_ms };
                 @match stretch.role {
-                    Role::User => (bars("caller", span, per_line, lines, 0.0, LANE)),
-                    Role::Assistant => (bars("agent", span, per_line, lines, LANE + 1.0, LANE)),
+                    Role::User => (plane.bars("caller", span, 0.0, LANE)),
+                    Role::Assistant => (plane.bars("agent", span, LANE + 1.0, LANE)),
                 }
             }
         }
     }
 }
 
-/// A span as a bar in each line that it is in.
-fn bars(class: &str, span: Span, per_line: u64, lines: u64, down: f64, height: f64) -> Markup {
-    let first = span.begin / per_line;
-    // The end itself is not in the span, but one that began is.
-    let last = ((span.end.max(span.begin.saturating_add(1)) - 1) / per_line).min(lines - 1);
-    html! {
-        @for line in first..=last {
-            @let begin = span.begin.max(line * per_line) - line * per_line;
-            @let end = span.end.min((line + 1) * per_line) - line * per_line;
-            rect class=(class) x=(px(across(begin, per_line))) y=(px(top(line) + 5.0 + down)) height=(px(height))
-                width=(px((across(end, per_line) - across(begin, per_line)).max(1.0))) {}
+/// Where the bars are drawn.
+struct Plane {
+    left: f64,
+    /// Milliseconds.
+    per_line: u64,
+    lines: u64,
+}
+
+impl Plane {
+    fn width(&self) -> f64 {
+        WIDTH - self.left - RIGHT
+    }
+
+    fn across(&self, ms: u64) -> f64 {
+        self.left + self.width() * number(ms) / number(self.per_line)
+    }
+
+    /// A span as a bar in each line that it is in.
+    fn bars(&self, class: &str, span: Span, down: f64, height: f64) -> Markup {
+        let per_line = self.per_line;
+        let first = span.begin / per_line;
+        // The end itself is not in the span, but one that began is.
+        let last =
+            ((span.end.max(span.begin.saturating_add(1)) - 1) / per_line).min(self.lines - 1);
+        html! {
+            @for line in first..=last {
+                @let begin = span.begin.max(line * per_line) - line * per_line;
+                @let end = span.end.min((line + 1) * per_line) - line * per_line;
+                rect class=(class) x=(px(self.across(begin))) y=(px(top(line) + 5.0 + down)) height=(px(height))
+                    width=(px((self.across(end) - self.across(begin)).max(1.0))) {}
+            }
         }
     }
 }
 
 fn top(line: u64) -> f64 {
     number(line) * LINE
-}
-
-fn across(ms: u64, per_line: u64) -> f64 {
-    LEFT + (WIDTH - LEFT - RIGHT) * number(ms) / number(per_line)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for pixels")]
@@ -140,7 +156,17 @@ fn table(turns: &[Turn]) -> Markup {
         Some(Span { begin, end }) => {
             html! { (words::into_call(begin)) " to " (words::into_call(end)) }
         }
-        None => html! { span.muted { "Not at all" } },
+        None => html! { (words::none("no speech")) },
+    };
+    let caller = |turn: &Turn| {
+        html! {
+            @if turn.caller.is_some() || turn.over.is_none() { (spoke(turn.caller)) }
+            @if let Some(Span { begin, end }) = turn.over {
+                div.small.muted {
+                    (words::into_call(begin)) " to " (words::into_call(end)) ", while the agent spoke"
+                }
+            }
+        }
     };
     let rows: Vec<Row> = turns
         .iter()
@@ -149,7 +175,7 @@ fn table(turns: &[Turn]) -> Markup {
             id: format!("turn-{}", i + 1),
             cells: vec![
                 html! { (i + 1) },
-                spoke(turn.caller),
+                caller(turn),
                 wait(turn),
                 html! {
                     (spoke(turn.agent))
@@ -160,15 +186,15 @@ fn table(turns: &[Turn]) -> Markup {
             ],
         })
         .collect();
-    part::table("Turns", &["Turn", "Caller spoke", "Wait", "Agent spoke"], &rows)
+    part::table("Turns", &["Turn", "Caller spoke", "Response time", "Agent spoke"], &rows)
 }
 
 fn wait(turn: &Turn) -> Markup {
     html! {
         @match turn.wait() {
-            Some(ms) if ms < 0 => { "None: " (words::short(ms.unsigned_abs())) " before the caller had finished" }
+            Some(ms) if ms < 0 => { "−" (words::short(ms.unsigned_abs())) ", before the caller had finished" }
             Some(ms) => (words::short(ms.unsigned_abs())),
-            None => span.muted { "None" },
+            None => (words::none("not measured")),
         }
     }
 }
@@ -190,13 +216,29 @@ mod tests {
             stretch(Role::User, 6_000, 7_000),
         ])
         .into_string();
-        assert!(html.contains("3 turns. The agent answered after 640 ms at the median"), "{html}");
+        assert!(html.contains("3 turns. Response time: median 640 ms, max 640 ms."), "{html}");
         assert_eq!(html.matches("<rect class=\"caller\"").count(), 2);
         assert_eq!(html.matches("<rect class=\"agent\"").count(), 2);
         assert_eq!(html.matches("<rect class=\"wait\"").count(), 1);
         assert!(html.contains("Interrupted; silent after 120 ms"));
         assert!(html.contains("0:03.0 to 0:04.0"));
         assert!(!html.contains("style="));
+    }
+
+    #[test]
+    fn words_that_the_agent_spoke_past_are_in_the_table_as_they_are_in_the_drawing() {
+        let spoken = [stretch(Role::Assistant, 0, 9_000), stretch(Role::User, 3_000, 6_000)];
+        let html = timeline(&spoken).into_string();
+        assert_eq!(html.matches("<rect class=\"caller\"").count(), 1);
+        assert!(html.contains("0:03.0 to 0:06.0, while the agent spoke"), "{html}");
+        assert!(!html.contains("no speech"), "{html}");
+    }
+
+    #[test]
+    fn the_margin_holds_the_longest_label() {
+        let hour = [stretch(Role::User, 0, 5_000_000)];
+        assert!(timeline(&hour).into_string().contains("1 h 10"));
+        assert!(margin(&["1 h 10".to_owned()]) > margin(&["0:00".to_owned()]));
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct Turn {
     pub caller: Option<Span>,
     /// When the agent spoke; `None`: it did not.
     pub agent: Option<Span>,
+    /// When the caller spoke while the agent did, and the agent went on.
+    pub over: Option<Span>,
     /// The caller spoke into it and the agent fell silent, this many milliseconds later.
     pub silenced_after: Option<u64>,
 }
@@ -38,8 +40,8 @@ impl Turn {
 
 /// The turns of a call, in the order in which they began.
 ///
-/// Words of the caller that begin and end within the agent's audio belong to no turn: the agent went
-/// on, so they were no question to it.
+/// Words of the caller that begin and end within the agent's audio are no question: the agent went on.
+/// They belong to the turn that they were spoken into.
 pub fn turns(stretches: &[Stretch]) -> Vec<Turn> {
     let mut sorted = stretches.to_vec();
     sorted.sort_by_key(|s| (s.begin_ms, s.role == Role::Assistant, s.end_ms));
@@ -50,7 +52,9 @@ pub fn turns(stretches: &[Stretch]) -> Vec<Turn> {
         match (role, turn.agent) {
             (Role::Assistant, agent) => turn.agent = Some(joined(agent, span)),
             (Role::User, None) => turn.caller = Some(joined(turn.caller, span)),
-            (Role::User, Some(agent)) if span.end < agent.end => {}
+            (Role::User, Some(agent)) if span.end < agent.end => {
+                turn.over = Some(joined(turn.over, span));
+            }
             (Role::User, Some(agent)) => {
                 turn.silenced_after = agent.end.checked_sub(span.begin).filter(|ms| *ms > 0);
                 turns.push(turn);
@@ -69,7 +73,7 @@ fn joined(before: Option<Span>, span: Span) -> Span {
     before.map_or(span, |before| Span { begin: before.begin, end: before.end.max(span.end) })
 }
 
-/// The middle and the longest of the waits for the agent; `None` if nobody waited.
+/// The median and the longest of the waits for the agent; `None` where no wait was measured.
 pub fn waits(turns: &[Turn]) -> Option<(u64, u64)> {
     let mut waits: Vec<u64> =
         turns.iter().filter_map(Turn::wait).filter_map(|ms| u64::try_from(ms).ok()).collect();
@@ -133,7 +137,7 @@ mod tests {
     fn words_that_the_agent_speaks_past_are_no_question() {
         let turns = turns(&[agent(0, 9_000), caller(3_000, 3_400), caller(10_000, 11_000)]);
         assert_eq!(turns.len(), 2);
-        assert_eq!(turns[0].silenced_after, None);
+        assert_eq!((turns[0].silenced_after, turns[0].over), (None, span(3_000, 3_400)));
         assert_eq!((turns[1].caller, turns[1].agent), (span(10_000, 11_000), None));
         assert_eq!(waits(&turns), None);
     }

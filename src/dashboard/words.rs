@@ -12,12 +12,27 @@ fn timestamp(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// A moment, to the minute.
+/// A moment, to the second.
 pub fn when(ms: i64) -> Markup {
     let at = timestamp(ms);
     html! {
-        time datetime=(at) data-when { (at.strftime("%-d %b %Y, %H:%M UTC")) }
+        time datetime=(at) data-when { (at.strftime("%-d %b %Y, %H:%M:%S UTC")) }
     }
+}
+
+/// A moment of these days, of which the time of day says enough.
+pub fn time(ms: i64) -> Markup {
+    let at = timestamp(ms);
+    html! {
+        time datetime=(at) title=(at.strftime("%-d %b %Y, %H:%M:%S UTC")) data-when="time" {
+            (at.strftime("%H:%M:%S UTC"))
+        }
+    }
+}
+
+/// How long something that goes on has lasted; the page's script counts.
+pub fn since(ms: i64) -> Markup {
+    html! { span.unbroken data-since=(ms) {} }
 }
 
 /// A moment, or a word for never.
@@ -28,22 +43,36 @@ pub fn when_or(ms: Option<i64>, never: &str) -> Markup {
     }
 }
 
+/// A dash for what is not there; `why` is said to those who ask or listen, such as `not sent by the provider`.
+pub fn none(why: &str) -> Markup {
+    html! {
+        span.muted title=(why) { span aria-hidden="true" { "–" } span.visually-hidden { (why) } }
+    }
+}
+
 /// The day of a moment in UTC, such as `23 Nov`.
 pub fn day(ms: i64) -> String {
     timestamp(ms).strftime("%-d %b").to_string()
 }
 
-/// Points, with as many decimals as it takes up to two: `1,250`, `2.5`, `0.02`.
+/// Points as the API tells them, rounded to four decimals: `1,250`, `2.5`, `0.0667`.
 pub fn points(seconds: Seconds) -> String {
-    let hundredths = i128::from(seconds.0) * 100 / 60;
-    let sign = if hundredths < 0 { "−" } else { "" };
-    let (whole, rest) = (hundredths.abs() / 100, hundredths.abs() % 100);
-    let whole = thousands(whole.unsigned_abs());
-    match rest {
-        0 => format!("{sign}{whole}"),
-        rest if rest % 10 == 0 => format!("{sign}{whole}.{}", rest / 10),
-        rest => format!("{sign}{whole}.{rest:02}"),
-    }
+    let all = all_points(seconds);
+    all.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// The same with all four decimals, for a column of them: `1,250.0000`.
+pub fn all_points(seconds: Seconds) -> String {
+    let parts = (i128::from(seconds.0).abs() * 10_000 + 30) / 60;
+    let sign = if seconds.0 < 0 { "−" } else { "" };
+    let whole = thousands((parts / 10_000).unsigned_abs());
+    format!("{sign}{whole}.{:04}", parts % 10_000)
+}
+
+/// The same with its unit: `1 point`, `2.5 points`.
+pub fn points_in_words(seconds: Seconds) -> String {
+    let unit = if seconds.0 == crate::points::SECONDS_PER_POINT { "point" } else { "points" };
+    format!("{} {unit}", points(seconds))
 }
 
 /// A number with its thousands apart.
@@ -65,57 +94,53 @@ pub fn count(number: i64, one: &str) -> String {
     format!("{} {one}{plural}", thousands(u128::from(number.unsigned_abs())))
 }
 
-/// A length of time: `42 s`, `3 min 05 s`, `2 h 10 min`.
+/// A length of time, to the second: `42 s`, `3 min 05 s`, `2 h 10 min 00 s`.
 pub fn length(seconds: i64) -> String {
     let seconds = seconds.max(0);
+    let (hours, minutes, rest) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     match seconds {
         0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {:02} min", seconds / 3_600, seconds % 3_600 / 60),
+        60..3_600 => format!("{minutes} min {rest:02} s"),
+        _ => format!("{hours} h {minutes:02} min {rest:02} s"),
     }
 }
 
-/// A short time: `640 ms`, `1.2 s`, `2 min 30 s`.
+/// A length of time as lists have it, to the second: `0:42`, `3:05`, `2:10:00`.
+pub fn timer(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    let (hours, minutes, rest) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{rest:02}"),
+        _ => format!("{hours}:{minutes:02}:{rest:02}"),
+    }
+}
+
+/// A short time, rounded to what is shown: `640 ms`, `1.2 s`, `2 min 30 s`.
 pub fn short(ms: u64) -> String {
-    match ms {
-        0..1_000 => format!("{ms} ms"),
-        1_000..60_000 if !ms.is_multiple_of(1_000) => {
-            format!("{}.{} s", ms / 1_000, ms / 100 % 10)
-        }
-        _ => length(i64::try_from(ms / 1_000).unwrap_or(i64::MAX)),
+    let tenths = ms.saturating_add(50) / 100;
+    match (ms, tenths) {
+        (0..1_000, _) => format!("{ms} ms"),
+        (_, 0..600) if tenths % 10 == 0 => format!("{} s", tenths / 10),
+        (_, 0..600) => format!("{}.{} s", tenths / 10, tenths % 10),
+        _ => length(i64::try_from(ms.saturating_add(500) / 1_000).unwrap_or(i64::MAX)),
     }
-}
-
-/// How long `left` lasts when `spent` went within `within_ms`; `None` when nothing was spent.
-pub fn lasting(left: Seconds, spent: Seconds, within_ms: i64) -> Option<String> {
-    if spent.0 <= 0 || within_ms <= 0 {
-        return None;
-    }
-    let ms = i128::from(left.0.max(0)) * i128::from(within_ms) / i128::from(spent.0);
-    let hours = ms / 3_600_000;
-    Some(match hours {
-        0 => "less than an hour".to_owned(),
-        1..48 => format!("about {}", count(i64::try_from(hours).unwrap_or(0), "hour")),
-        48..17_520 => format!("about {}", count(i64::try_from(hours / 24).unwrap_or(0), "day")),
-        _ => "more than two years".to_owned(),
-    })
 }
 
 /// Why a call ended.
 pub fn reason(reason: EndReason) -> &'static str {
     match reason {
-        EndReason::EndCall => "Ended by the caller",
-        EndReason::AgentHangup => "The agent hung up",
+        EndReason::EndCall => "Caller ended",
+        EndReason::AgentHangup => "Agent hung up",
         EndReason::BalanceExhausted => "No points left",
-        EndReason::MaxTurns => "As many turns as it may have",
-        EndReason::MaxDuration => "As long as it may last",
-        EndReason::Silence => "Nobody spoke",
-        EndReason::Operator => "Ended from here",
-        EndReason::KeyRevoked => "Its key was revoked",
-        EndReason::Draining => "The server stopped",
-        EndReason::Error => "An error",
-        EndReason::Hangup => "Hung up",
-        EndReason::NodeLost => "The server was lost",
+        EndReason::MaxTurns => "Max turns",
+        EndReason::MaxDuration => "Max duration",
+        EndReason::Silence => "Silence timeout",
+        EndReason::Operator => "Ended by operator",
+        EndReason::KeyRevoked => "Key revoked",
+        EndReason::Draining => "Server stopped",
+        EndReason::Error => "Error",
+        EndReason::Hangup => "Caller hung up",
+        EndReason::NodeLost => "Node lost",
     }
 }
 
@@ -137,55 +162,54 @@ mod tests {
     use super::*;
 
     #[test]
-    fn points_have_no_more_decimals_than_they_need_and_never_show_more_than_there_is() {
-        for (seconds, text) in [
-            (0, "0"),
-            (60, "1"),
-            (150, "2.5"),
-            (1, "0.01"),
-            (59, "0.98"),
-            (75_000, "1,250"),
-            (-90, "−1.5"),
-            (i64::MAX, "153,722,867,280,912,930.11"),
+    fn points_are_those_of_the_api_to_four_decimals() {
+        for (seconds, short, all) in [
+            (0, "0", "0.0000"),
+            (60, "1", "1.0000"),
+            (150, "2.5", "2.5000"),
+            (4, "0.0667", "0.0667"),
+            (-4, "−0.0667", "−0.0667"),
+            (1, "0.0167", "0.0167"),
+            (75_000, "1,250", "1,250.0000"),
+            (-90, "−1.5", "−1.5000"),
+            (6_000, "100", "100.0000"),
+            (i64::MAX, "153,722,867,280,912,930.1167", "153,722,867,280,912,930.1167"),
         ] {
-            assert_eq!(points(Seconds(seconds)), text);
+            assert_eq!(
+                (points(Seconds(seconds)).as_str(), &*all_points(Seconds(seconds))),
+                (short, all)
+            );
+            if seconds < 1_000_000 {
+                let api = format!("{:.4}", Seconds(seconds).points()).replace('-', "−");
+                assert_eq!(all.replace(',', ""), api);
+            }
         }
+        assert_eq!(points_in_words(Seconds(60)), "1 point");
+        assert_eq!(points_in_words(Seconds(90)), "1.5 points");
     }
 
     #[test]
     fn lengths_and_counts_read_well() {
         assert_eq!(
             [0, 59, 60, 3_599, 7_830].map(length),
-            ["0 s", "59 s", "1 min 00 s", "59 min 59 s", "2 h 10 min"]
+            ["0 s", "59 s", "1 min 00 s", "59 min 59 s", "2 h 10 min 30 s"]
         );
+        assert_eq!([0, 59, 185, 7_805].map(timer), ["0:00", "0:59", "3:05", "2:10:05"]);
         assert_eq!(count(1, "call"), "1 call");
         assert_eq!(count(1_200, "call"), "1,200 calls");
         assert_eq!(into_call(64_250), "1:04.2");
         assert_eq!([0, 270, 3_900].map(clock), ["0:00", "4:30", "1 h 05"]);
         assert_eq!(
-            [0, 640, 1_000, 1_290, 59_999, 150_000].map(short),
-            ["0 ms", "640 ms", "1 s", "1.2 s", "59.9 s", "2 min 30 s"]
+            [0, 640, 1_000, 1_290, 59_940, 59_999, 150_000].map(short),
+            ["0 ms", "640 ms", "1 s", "1.3 s", "59.9 s", "1 min 00 s", "2 min 30 s"]
         );
-    }
-
-    #[test]
-    fn how_long_points_last_follows_the_recent_rate() {
-        let within = |ms| move |left, spent| lasting(Seconds(left), Seconds(spent), ms);
-        let lasting = within(7 * 86_400_000);
-        assert_eq!(lasting(6_000, 0), None);
-        assert_eq!(lasting(0, 700).as_deref(), Some("less than an hour"));
-        assert_eq!(lasting(100, 700).as_deref(), Some("about 24 hours"));
-        assert_eq!(lasting(1_000, 700).as_deref(), Some("about 10 days"));
-        assert_eq!(lasting(i64::MAX, 1).as_deref(), Some("more than two years"));
-        // Half of it went within two minutes: the rest does not last a week.
-        assert_eq!(within(120_000)(300, 300).as_deref(), Some("less than an hour"));
     }
 
     #[test]
     fn a_moment_is_readable_by_people_and_by_programs() {
         assert_eq!(
             when(1_795_449_600_120).into_string(),
-            "<time datetime=\"2026-11-23T16:00:00.12Z\" data-when>23 Nov 2026, 16:00 UTC</time>"
+            "<time datetime=\"2026-11-23T16:00:00.12Z\" data-when>23 Nov 2026, 16:00:00 UTC</time>"
         );
         assert_eq!(day(1_795_449_600_120), "23 Nov");
     }

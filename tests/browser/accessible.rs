@@ -47,7 +47,7 @@ async fn everything(app: &App) -> (Browser, Phone, Vec<String>) {
     browser.new_key("Provider that was").await;
     browser.press("Close").await;
     browser.press("Revoke").await;
-    browser.sees("No call is live on this key.").await;
+    browser.sees("No live calls on this key.").await;
     browser.press("Revoke").await;
     browser.sees("Revoked").await;
     let key = browser.new_key("Provider").await;

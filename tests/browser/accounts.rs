@@ -15,19 +15,19 @@ async fn an_account_is_renamed_and_its_cap_set_and_taken_away() {
     browser.arrives(&path.replacen("/api", "", 1)).await;
 
     // What is refused says so at its field, and changes nothing.
-    browser.fill_number("Calls at once", "0").await;
+    browser.fill_number("Max concurrent calls", "0").await;
     browser.press("Save").await;
     eventually(async || {
-        let field = browser.the("spinbutton", "Calls at once").await;
+        let field = browser.the("spinbutton", "Max concurrent calls").await;
         (field.attr("aria-invalid").await.ok()??.as_str() == "true").then_some(())
     })
     .await;
     assert_eq!(app.get(&path).await["max_concurrent_calls"], json!(null));
 
     browser.fill("Name", "Globex Ltd").await;
-    browser.fill_number("Calls at once", "7").await;
+    browser.fill_number("Max concurrent calls", "7").await;
     browser.press("Save").await;
-    browser.sees("Saved. Calls in progress go on.").await;
+    browser.sees("Saved. Live calls continue.").await;
     let account = app.get(&path).await;
     assert_eq!(
         (&account["name"], &account["max_concurrent_calls"]),
@@ -38,7 +38,7 @@ async fn an_account_is_renamed_and_its_cap_set_and_taken_away() {
     assert!(row.contains('7'), "{row}");
 
     browser.follow("Globex Ltd").await;
-    browser.fill_number("Calls at once", "").await;
+    browser.fill_number("Max concurrent calls", "").await;
     browser.press("Save").await;
     browser.sees("Saved.").await;
     assert_eq!(app.get(&path).await["max_concurrent_calls"], json!(null));
@@ -46,7 +46,7 @@ async fn an_account_is_renamed_and_its_cap_set_and_taken_away() {
     // From here one looks at what belongs to it.
     browser.press("Switch to Globex Ltd").await;
     browser.arrives("/").await;
-    let looked_at = browser.the("combobox", "Account to look at").await;
+    let looked_at = browser.the("combobox", "Account shown").await;
     assert_eq!(looked_at.prop("value").await.unwrap(), made["id"].as_str().map(str::to_owned));
     browser.close(&["422 (Unprocessable"]).await;
 }

@@ -43,8 +43,8 @@ async fn from_an_empty_directory_to_a_call_on_a_key_of_ones_own() {
     browser.press("End call").await;
     browser.sees("You ended the call.").await;
     assert!(began.elapsed() < Duration::from_secs(120), "within two minutes");
-    browser.follow("See this call").await;
-    browser.sees("None: tried from the dashboard").await;
+    browser.follow("Open this call").await;
+    browser.sees("Browser test").await;
     browser.close(&[]).await;
 }
 

@@ -54,7 +54,7 @@ async fn everything_about_a_key_can_be_done_without_a_mouse() {
 
     // The first stop is the way past the navigation.
     browser.key(Key::Tab).await;
-    assert_eq!(focused(&browser).await, "Skip to the content");
+    assert_eq!(focused(&browser).await, "Skip to content");
     browser.key(Key::Enter).await;
     tab_to(&browser, "New agent").await;
     browser.key(Key::Enter).await;

@@ -126,7 +126,7 @@ async fn a_key_is_shown_once_and_is_nowhere_afterwards() {
     // Revoking asks first, and the row says so.
     browser.press("Revoke").await;
     browser.the("dialog", "Revoke this key?").await;
-    browser.sees("No call is live on this key.").await;
+    browser.sees("No live calls on this key.").await;
     browser.press("Revoke").await;
     browser.sees("Revoked").await;
     eventually(async || {
@@ -170,7 +170,7 @@ async fn revoking_tells_of_live_calls_which_go_on_unless_they_are_to_end() {
     let mut goes_on = Phone::dial(&app.voice(&first)).await.unwrap();
     goes_on.greeted().await;
     browser.press("Revoke").await;
-    browser.sees("1 call is live on this key and will go on.").await;
+    browser.sees("1 live call on this key will continue.").await;
     browser.press("Revoke").await;
     eventually(async || {
         browser.row("First").await.text().await.ok()?.contains("Revoked").then_some(())
@@ -208,17 +208,17 @@ async fn a_key_is_rotated_while_calls_run() {
     let new = browser.shown_key().await;
     browser.press("Close").await;
     assert_ne!(old, new);
-    browser.sees("No call has come on the new key yet.").await;
+    browser.sees("No call with the new key yet.").await;
 
     // The page is left; what comes next is known all the same.
     browser.visit("/agents").await;
     browser.visit(&rotation).await;
-    browser.sees("No call has come on the new key yet.").await;
+    browser.sees("No call with the new key yet.").await;
     let mut on_new = Phone::dial(&app.voice(&new)).await.unwrap();
     on_new.greeted().await;
-    browser.sees("1 call still live on the old key.").await;
+    browser.sees("1 live call on the old key.").await;
     on_old.end().await;
-    browser.sees("Calls come on the new key, and none is on the old one.").await;
+    browser.sees("The new key is in use, and the old key has no live calls.").await;
     browser.press("Revoke").await;
     browser.the("dialog", "Revoke this key?").await;
     browser.press("Revoke").await;

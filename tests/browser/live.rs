@@ -33,14 +33,14 @@ async fn calls_appear_speak_and_end_without_a_reload() {
     browser.visit("/").await;
     mark(&browser).await;
     let region = browser.the("region", "Live calls").await;
-    assert!(region.text().await.unwrap().contains("No call is live."));
+    assert!(region.text().await.unwrap().contains("No live calls."));
     let mut call = Phone::dial(&app.voice(&key)).await.unwrap();
     call.greeted().await;
     browser.row("Listening").await;
     call.say(&speech(64_000, 3)).await;
     browser.row("Speaking").await;
     call.end().await;
-    browser.sees("No call is live.").await;
+    browser.sees("No live calls.").await;
     // It is billed a moment later, and the page knows.
     eventually(async || {
         // The figure is another element each time it is written anew.
@@ -68,16 +68,16 @@ async fn one_call_shows_its_words_as_they_are_said_and_how_it_ended() {
     call.tell(json!({"type": "dtmf", "digit": "7"})).await;
     browser.sees("pressed 7").await;
 
-    // Ended from here.
+    // Ended by an operator.
     browser.press("End call").await;
     browser.the("dialog", "End this call?").await;
     browser.press("End call").await;
     assert_eq!(call.until("call_end").await["reason"], "operator");
-    browser.sees("Ended from here").await;
+    browser.sees("Ended by operator").await;
     browser.sees("points)").await;
     is_untouched(&browser).await;
     browser.visit("/calls").await;
-    browser.row("Ended from here").await;
+    browser.row("Ended by operator").await;
     browser.close(&[]).await;
 }
 
@@ -97,7 +97,7 @@ async fn one_call_shows_who_spoke_when_and_how_long_answers_took() {
         [(Role::Assistant, 0, 900), (Role::User, 2_000, 3_000), (Role::Assistant, 3_640, 5_000)];
     app.heard(&id, &told).await;
     browser.visit(&format!("/calls/{id}")).await;
-    let said = "2 turns. The agent answered after 640 ms at the median and 640 ms at most.";
+    let said = "2 turns. Response time: median 640 ms, max 640 ms.";
     browser.sees(said).await;
     let drawn = browser.client.find(Locator::Css("svg[role=img]")).await.unwrap();
     assert_eq!(drawn.attr("aria-label").await.unwrap(), Some(format!("Who spoke when. {said}")));
@@ -112,7 +112,7 @@ async fn one_call_shows_who_spoke_when_and_how_long_answers_took() {
         agent[1] > caller[0] && caller[0] > wait[0] && wait[0] > 5,
         "{caller:?} {agent:?} {wait:?}"
     );
-    browser.unfold("The same as a table").await;
+    browser.unfold("Show as table").await;
     let turn = browser.row("0:02.0 to 0:03.0").await.text().await.unwrap();
     assert!(turn.contains("640 ms") && turn.contains("0:03.6 to 0:05.0"), "{turn}");
     browser.close(&[]).await;
@@ -134,7 +134,7 @@ async fn the_calls_of_another_node_appear_too() {
     call.greeted().await;
     browser.row("Front desk").await;
     call.end().await;
-    browser.sees("No call is live.").await;
+    browser.sees("No live calls.").await;
     is_untouched(&browser).await;
     browser.close(&[]).await;
 }
@@ -161,14 +161,14 @@ async fn the_plot_shows_what_was_and_says_it_in_words() {
         "#;
         let plots = browser.script(script).await;
         let plots = plots.as_array()?.clone();
-        plots.iter().any(|plot| plot[1].as_str().unwrap().contains("2 calls within")).then_some(plots)
+        plots.iter().any(|plot| plot[1].as_str().unwrap().contains("2 calls in")).then_some(plots)
     })
     .await;
     assert_eq!(drawn.len(), 2, "{drawn:?}");
     for plot in &drawn {
         assert!(plot[2].as_f64().unwrap() > 5.0, "there is a bar to see: {plot}");
     }
-    browser.unfold("The same as a table").await;
+    browser.unfold("Show as table").await;
     let today = browser.row("2").await.text().await.unwrap();
     assert!(today.contains('2'), "{today}");
     browser.close(&[]).await;

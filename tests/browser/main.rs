@@ -9,6 +9,7 @@ mod accessible;
 mod accounts;
 mod app;
 mod attacks;
+mod awkward;
 mod browser;
 mod driver;
 mod first_run;
@@ -20,6 +21,7 @@ mod openid;
 mod points;
 mod single_sign_on;
 mod relay;
+mod seeded;
 #[path = "../support/mod.rs"]
 mod support;
 mod tabs;

@@ -8,8 +8,8 @@ use crate::{
     browser::Browser,
 };
 
-const BOT: &str = "Your own bot, behind a WebSocket address";
-const ADDRESS: &str = "Address of the bot";
+const BOT: &str = "Your bot, over WebSocket";
+const ADDRESS: &str = "Bot address";
 
 impl Browser {
     /// Waits until the field is said to be wrong in these words, by a screen reader too.
@@ -27,7 +27,7 @@ impl Browser {
 
     async fn saved(&self) {
         self.press("Save").await;
-        self.sees("Saved. It holds for calls that start from now on.").await;
+        self.sees("Saved. Applies to new calls.").await;
     }
 }
 
@@ -42,16 +42,16 @@ async fn a_bot_is_put_behind_an_agent_and_a_wrong_address_is_told_at_its_field()
     browser.press("New agent").await;
     browser.fill("Name", "Bot").await;
     assert!(browser.has("textbox", "Greeting").await && !browser.has("textbox", ADDRESS).await);
-    browser.choose("What answers", BOT).await;
+    browser.choose("Engine", BOT).await;
     assert!(!browser.has("textbox", "Greeting").await, "the bot greets");
     let address = browser.write("textbox", ADDRESS, "ws://bot.example.com/").await;
     browser.press("Create").await;
     browser.is_told_at(&address, "Must be a wss:// address").await;
     browser.fill(ADDRESS, "wss://bot.example.com/calls").await;
-    let secret = browser.write("textbox", "Name of the bot's secret", "hunter2").await;
+    let secret = browser.write("textbox", "Bot secret (variable name)", "hunter2").await;
     browser.press("Create").await;
     browser.is_told_at(&secret, "Must be the name of an environment variable").await;
-    browser.fill("Name of the bot's secret", "UPVOOT_SECRET_BOT").await;
+    browser.fill("Bot secret (variable name)", "UPVOOT_SECRET_BOT").await;
     browser.press("Create").await;
     browser.arrives_where("the agent's page", |path| path.starts_with("/agents/agt_")).await;
     let id = browser.path().await.trim_start_matches("/agents/").to_owned();
@@ -65,18 +65,18 @@ async fn a_bot_is_put_behind_an_agent_and_a_wrong_address_is_told_at_its_field()
     assert_eq!(made["greeting"], "");
 
     // Its settings, each told at its field.
-    let connect = browser.write("spinbutton", "Time to connect", "50").await;
+    let connect = browser.write("spinbutton", "Connect timeout (ms)", "50").await;
     browser.press("Save").await;
     browser.is_told_at(&connect, "Must be a whole number of milliseconds").await;
-    browser.write("spinbutton", "Time to connect", "700").await;
-    browser.write("textbox", "When the bot cannot be reached", "Nobody is here.").await;
-    browser.choose("Provider's protocol", "Telnyx").await;
-    assert!(!browser.has("textbox", "Name of the signature's secret").await);
-    browser.choose("Signature", "Plivo signs every call").await;
-    let signed = browser.write("textbox", "Name of the signature's secret", "PLIVO").await;
+    browser.write("spinbutton", "Connect timeout (ms)", "700").await;
+    browser.write("textbox", "If the bot is unreachable", "Nobody is here.").await;
+    browser.choose("Wire format", "Telnyx").await;
+    assert!(!browser.has("textbox", "Signature secret (variable name)").await);
+    browser.choose("Signature check", "Plivo").await;
+    let signed = browser.write("textbox", "Signature secret (variable name)", "PLIVO").await;
     browser.press("Save").await;
     browser.is_told_at(&signed, "Must be the name of an environment variable").await;
-    browser.fill("Name of the signature's secret", "UPVOOT_SECRET_PLIVO").await;
+    browser.fill("Signature secret (variable name)", "UPVOOT_SECRET_PLIVO").await;
     browser.saved().await;
     let changed = agent(&app, &id).await;
     assert_eq!(changed["relay"]["connect_timeout_ms"], 700);
@@ -86,10 +86,10 @@ async fn a_bot_is_put_behind_an_agent_and_a_wrong_address_is_told_at_its_field()
     assert_eq!(changed["signature"], signature);
 
     // An echo again, and nothing checked: the bot is out of sight, and kept.
-    browser.choose("What answers", "Echo: greets, then plays back what it hears").await;
+    browser.choose("Engine", "Echo: repeats the caller").await;
     assert!(!browser.has("textbox", ADDRESS).await);
-    browser.choose("Provider's protocol", "Recognised by itself").await;
-    browser.choose("Signature", "Not checked: the key is enough").await;
+    browser.choose("Wire format", "Auto-detect").await;
+    browser.choose("Signature check", "Not checked").await;
     let greeting = browser.the("textbox", "Greeting").await;
     browser.press("Save").await;
     browser.is_told_at(&greeting, "Must be 1 to 1,000 characters").await;
@@ -100,7 +100,7 @@ async fn a_bot_is_put_behind_an_agent_and_a_wrong_address_is_told_at_its_field()
     assert_eq!((&echo["dialect"], &echo["signature"]), (&json!(null), &json!(null)));
     assert_eq!(echo["relay"], changed["relay"]);
     browser.visit(&format!("/agents/{id}")).await;
-    browser.choose("What answers", BOT).await;
+    browser.choose("Engine", BOT).await;
     browser.saved().await;
     assert_eq!(agent(&app, &id).await["relay"], changed["relay"]);
     browser.close(&["422 (Unprocessable"]).await;
@@ -121,10 +121,10 @@ async fn an_operator_vouches_for_an_address_only_by_changing_something_about_the
     browser.visit("/agents").await;
     browser.press("New agent").await;
     browser.fill("Name", "Bot").await;
-    browser.choose("What answers", BOT).await;
+    browser.choose("Engine", BOT).await;
     browser.fill(ADDRESS, "wss://10.0.0.1/").await;
     browser.press("Create").await;
-    browser.sees("It has to lead to a public address").await;
+    browser.sees("Must be a public address").await;
     let path = browser.path().await;
     let id = path.trim_start_matches("/agents/");
     assert_eq!(agent(&app, id).await["relay"]["trusted"], false);
@@ -138,9 +138,9 @@ async fn an_operator_vouches_for_an_address_only_by_changing_something_about_the
         (&renamed["name"], &renamed["relay"]["trusted"]),
         (&json!("Renamed"), &json!(false))
     );
-    operator.write("spinbutton", "Time to connect", "700").await;
+    operator.write("spinbutton", "Connect timeout (ms)", "700").await;
     operator.saved().await;
-    operator.sees("The server's operator has set this address").await;
+    operator.sees("Set by the server's operator").await;
     assert_eq!(agent(&app, id).await["relay"]["trusted"], true);
 
     // What was saved is no change any more: the other's next address stays the other's.

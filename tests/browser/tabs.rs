@@ -67,7 +67,7 @@ async fn two_tabs_of_an_operator_keep_their_accounts() {
     assert_eq!(browser.script("return window.untouched;").await, json!(true));
     assert_eq!(shown_account(&browser).await, rich);
     browser.press("Add points").await;
-    browser.sees("For Acme.").await;
+    browser.sees("Account: Acme").await;
     browser.press("Cancel").await;
     browser.follow("Agents").await;
     browser.row("Front desk").await;
@@ -80,7 +80,7 @@ async fn two_tabs_of_an_operator_keep_their_accounts() {
     calls_once(&app, &key).await;
     eventually(async || (shown_account(&browser).await == poor).then_some(())).await;
     browser.press("Add points").await;
-    browser.sees("For Poor.").await;
+    browser.sees("Account: Poor").await;
     browser.close(&[]).await;
 }
 
@@ -92,11 +92,11 @@ async fn eight_tabs_load_and_all_are_told() {
     let key = key(&app, &account).await;
     calls_once(&app, &key).await;
     browser.visit("/").await;
-    browser.sees("No call is live.").await;
+    browser.sees("No live calls.").await;
     let mut tabs = vec![browser.client.window().await.unwrap()];
     for _ in 0..7 {
         tabs.push(tab(&browser, "/").await);
-        browser.sees("No call is live.").await;
+        browser.sees("No live calls.").await;
     }
     let mut call = Phone::dial(&app.voice(&key)).await.unwrap();
     call.greeted().await;
@@ -105,7 +105,7 @@ async fn eight_tabs_load_and_all_are_told() {
         browser.row("Listening").await;
     }
     call.end().await;
-    browser.sees("No call is live.").await;
+    browser.sees("No live calls.").await;
     browser.close(&[]).await;
 }
 
@@ -122,7 +122,7 @@ async fn a_page_that_loses_its_seat_asks_from_time_to_time_and_does_not_come_bac
     call.greeted().await;
     browser.row("Listening").await;
     call.end().await;
-    browser.sees("No call is live.").await;
+    browser.sees("No live calls.").await;
     let session = browser.client.get_named_cookie("upvoot_session").await.unwrap();
     let cookie = format!("upvoot_session={}", session.value());
     let mut others = Vec::new();
@@ -186,9 +186,9 @@ async fn a_form_that_is_left_with_changes_asks() {
     browser.press("Save").await;
     browser.sees("Saved.").await;
     assert_eq!(browser.script(asks).await, false, "what is saved is not lost");
-    browser.choose("Provider's protocol", "Twilio").await;
+    browser.choose("Wire format", "Twilio").await;
     assert_eq!(browser.script(asks).await, true);
-    browser.choose("Provider's protocol", "Recognised by itself").await;
+    browser.choose("Wire format", "Auto-detect").await;
     assert_eq!(browser.script(asks).await, false);
 
     // Nor is a key that nobody has yet.

@@ -82,7 +82,7 @@ async fn without_a_microphone_there_is_a_tone() {
         .script("navigator.mediaDevices.getUserMedia = () => Promise.reject(new Error('none'));")
         .await;
     browser.press("Start call").await;
-    browser.sees("There is no microphone to be had").await;
+    browser.sees("No microphone (none found)").await;
     assert!(loudest(&browser, "You").await > 0.3, "the tone is sent");
     browser.sees("Speaking").await;
     browser.press("End call").await;
@@ -135,7 +135,7 @@ async fn why_a_call_cannot_be_had_is_said_and_the_ticket_opens_one_call_only() {
     let patch = json!({"is_active": false});
     app.patch(&format!("/api/agents/{agent}"), patch).await;
     browser.press("Start call").await;
-    browser.sees("The agent is switched off.").await;
+    browser.sees("The agent is disabled.").await;
     assert!(browser.has("button", "Start call").await);
     browser.close(&["HTTP Authentication failed", "403 (Forbidden)"]).await;
 }

@@ -70,12 +70,12 @@ async fn a_form_that_cannot_be_read_is_answered_by_a_page() {
     for path in ["/login", &setup, "/account/password", "/look"] {
         // Two of them are for those who are signed in, and may send others there first.
         for (headers, body, status, says) in [
-            (&form[..], b"email=a".to_vec(), 400, "This cannot be read"),
-            (&form, b"email=a&email=b&password=c".to_vec(), 400, "This cannot be read"),
-            (&form, b"account=\xff&password=%ff".to_vec(), 400, "This cannot be read"),
-            (&form, long.clone(), 413, "This is too long"),
-            (&[("content-type", "application/json")], b"{}".to_vec(), 415, "This is no form"),
-            (&[], Vec::new(), 415, "This is no form"),
+            (&form[..], b"email=a".to_vec(), 400, "Not readable"),
+            (&form, b"email=a&email=b&password=c".to_vec(), 400, "Not readable"),
+            (&form, b"account=\xff&password=%ff".to_vec(), 400, "Not readable"),
+            (&form, long.clone(), 413, "Too long"),
+            (&[("content-type", "application/json")], b"{}".to_vec(), 415, "Not a form"),
+            (&[], Vec::new(), 415, "Not a form"),
         ] {
             let page = raw.send("POST", path, headers, body).await;
             if page.status != 303 {
@@ -85,9 +85,9 @@ async fn a_form_that_cannot_be_read_is_answered_by_a_page() {
             }
         }
     }
-    is_trouble_page(&raw.send("POST", "/login", &form, b"x".to_vec()).await, 400, "cannot be read");
+    is_trouble_page(&raw.send("POST", "/login", &form, b"x".to_vec()).await, 400, "Not readable");
     let twice = raw.send("GET", "/login?next=/a&next=/b", &[], Vec::new()).await;
-    is_trouble_page(&twice, 400, "This cannot be read");
+    is_trouble_page(&twice, 400, "Not readable");
     let foreign = Browser::new(&server).foreign_form("/logout", &[]).await;
     is_trouble_page(&foreign, 403, "did not come from a page of this server");
     server.stop().await;
@@ -115,7 +115,7 @@ async fn a_wrong_method_is_405_and_head_is_answered_where_get_is() {
         let page = raw.send(method, path, &[], Vec::new()).await;
         assert_eq!((page.status, page.header("allow")), (405, allow), "{method} {path}");
         if method != "HEAD" {
-            is_trouble_page(&page, 405, "This is not done this way");
+            is_trouble_page(&page, 405, "Method not allowed");
         }
     }
     for path in ["/events", "/try/0123"] {
@@ -147,7 +147,7 @@ async fn what_is_not_there_is_a_page_for_people_and_a_problem_for_programs() {
     let browsers = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
     for path in ["/nope", "/agents/1/2/3/4", "/favicon.ico"] {
         let page = raw.send("GET", path, &[("accept", browsers)], Vec::new()).await;
-        is_trouble_page(&page, 404, "There is nothing here");
+        is_trouble_page(&page, 404, "Page not found");
         for accept in ["*/*", "application/json", "text/htmlx"] {
             let program = raw.send("GET", path, &[("accept", accept)], Vec::new()).await;
             is_problem(&program, 404, "not_found");

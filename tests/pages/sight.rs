@@ -11,7 +11,7 @@ use crate::{
 
 /// What a page answers to a viewer, a member, an owner, another account's owner and an operator who
 /// are signed in. Whoever is not is led to `/login`.
-const PAGES: [(&str, [u16; 5]); 15] = [
+const PAGES: [(&str, [u16; 5]); 16] = [
     ("/", [200; 5]),
     ("/agents", [200; 5]),
     ("/agents/{id}", [200, 200, 200, 404, 200]),
@@ -21,6 +21,7 @@ const PAGES: [(&str, [u16; 5]); 15] = [
     ("/calls/{id}", [404; 5]),
     ("/points", [200; 5]),
     ("/audit", [200; 5]),
+    ("/help/{page}", [200; 5]),
     ("/accounts", [403, 403, 403, 403, 200]),
     ("/accounts/{id}", [403, 403, 403, 403, 200]),
     ("/users", [403, 403, 200, 200, 200]),
@@ -80,7 +81,8 @@ async fn every_page_is_for_those_it_is_for() {
             Some("accounts") => &account,
             _ => "call_1",
         };
-        let path = pattern.replace("{id}", id).replace("{key}", &key.id);
+        let path =
+            pattern.replace("{id}", id).replace("{key}", &key.id).replace("{page}", "twilio");
         if !pattern.starts_with("/assets") {
             let page = nobody.get(&path).await;
             assert_eq!(page.status, 303, "{pattern}");
@@ -202,7 +204,7 @@ async fn among_many_accounts_the_frame_names_the_one_that_is_shown() {
         server.account(0.0).await;
     }
     let page = operator.get(&points).await.ok();
-    assert!(page.contains("<span>Oldest of all</span>") && page.contains("For Oldest of all."));
+    assert!(page.contains("title=\"Oldest of all\"") && page.contains("Account: Oldest of all"));
     assert!(!page.contains("<option"), "no choice that names another one");
     assert!(page.contains(&format!("href=\"/accounts?account={account}\"")));
     server.stop().await;
@@ -220,8 +222,8 @@ async fn a_rotation_stands_where_the_database_says() {
     assert_eq!(new.status, 201, "{}", new.body);
     let id = new.body["id"].as_str().unwrap();
     assert_eq!(server.get(&format!("/api/keys/{id}")).await.body["replaces"], *key.id);
-    assert!(owner.get(&path).await.ok().contains("No call has come on the new key yet"));
-    assert!(owner.get(&format!("/agents/{agent}")).await.ok().contains("Go on rotating"));
+    assert!(owner.get(&path).await.ok().contains("No call with the new key yet"));
+    assert!(owner.get(&format!("/agents/{agent}")).await.ok().contains("Continue rotation"));
 
     assert_eq!(server.post(&format!("/api/keys/{}/revoke", key.id), json!({})).await.status, 200);
     assert!(owner.get(&path).await.ok().contains("The rotation is complete"));

@@ -108,12 +108,12 @@ pub async fn server(
     (server, dir, account)
 }
 
-pub const NOT_BEGUN: &str = "begun in another browser, too long ago, or is done already";
-pub const UNPROVED: &str = "cannot be trusted";
+pub const NOT_BEGUN: &str = "was started in another browser";
+pub const UNPROVED: &str = "is not valid; the server's log has the cause";
 pub const UNVERIFIED: &str = "has not verified your e-mail address";
-pub const NOBODY: &str = "Nobody with your e-mail address may sign in here";
-const UNREACHABLE: &str = "does not answer";
-const DECLINED: &str = "did not let you through";
+pub const NOBODY: &str = "No user here has your e-mail address";
+const UNREACHABLE: &str = "does not respond";
+const DECLINED: &str = "refused the sign-in";
 
 #[actix_web::test]
 async fn without_settings_there_is_no_single_sign_on() {

@@ -2,6 +2,7 @@
 // without this; changes go to /api with the session's cookie.
 
 import { withAccount } from "./account.js";
+import "./copy.js";
 import { refresh, whenShown } from "./refresh.js";
 
 // -- saying something to whoever listens to the page --
@@ -24,7 +25,7 @@ export async function ask(method, url, body, headers = {}) {
       credentials: "same-origin",
     });
   } catch {
-    return { ok: false, problem: { detail: "The server cannot be reached. Try again in a moment." } };
+    return { ok: false, problem: { detail: "The server cannot be reached. Try again." } };
   }
   if (answer.status === 401) {
     const next = encodeURIComponent(location.pathname + location.search);
@@ -39,7 +40,7 @@ export async function ask(method, url, body, headers = {}) {
     // What is no JSON has nothing to show.
   }
   if (answer.ok) return { ok: true, value };
-  return { ok: false, problem: value ?? { detail: "Something failed on our side." } };
+  return { ok: false, problem: value ?? { detail: "Internal error; the server's log has the cause." } };
 }
 
 // -- forms --
@@ -121,11 +122,16 @@ document.addEventListener("change", (event) => {
 
 document.addEventListener("reset", (event) => queueMicrotask(() => choose(event.target)));
 
+// A form has no `null`: what the API calls so is an empty field.
+function inForm(detail) {
+  return detail?.replace("empty or null", "empty").replace(/([,;]) or null\b/, "$1 or empty");
+}
+
 export function showProblem(form, problem) {
   clearProblem(form);
   const input = problem.field ? form.elements.namedItem(problem.field) : null;
   const place = input instanceof Element ? document.getElementById(`${input.id}-wrong`) : null;
-  const text = problem.detail ?? "Something failed on our side.";
+  const text = inForm(problem.detail) ?? "Internal error; the server's log has the cause.";
   if (place) {
     place.textContent = text;
     input.setAttribute("aria-invalid", "true");
@@ -268,13 +274,41 @@ document.addEventListener("click", (event) => {
 
 // -- times in the reader's own zone --
 
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+const clock = { hour: "numeric", minute: "2-digit", second: "2-digit" };
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const thisYear = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", ...clock });
+const ofDay = new Intl.DateTimeFormat(undefined, clock);
+
+function formatOf(time, at) {
+  if (time.dataset.when === "time") return ofDay;
+  return at.getFullYear() === new Date().getFullYear() ? thisYear : full;
+}
 
 whenShown((root) => {
   for (const time of root.querySelectorAll("time[data-when]")) {
     const at = new Date(time.dateTime);
-    time.title = time.textContent;
-    time.textContent = (time.dataset.when === "day" ? day : full).format(at);
+    time.title ||= time.textContent;
+    time.textContent = formatOf(time, at).format(at);
   }
 });
+
+// -- how long live calls have lasted: by the server's clock, which the page tells --
+
+const ahead = Number(document.body.dataset.now ?? Date.now()) - Date.now();
+
+function length(seconds) {
+  const two = (number) => String(number).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  const rest = `${two(seconds % 60)}`;
+  return hours ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`;
+}
+
+function run(root) {
+  for (const place of root.querySelectorAll("[data-since]")) {
+    const ms = Date.now() + ahead - Number(place.dataset.since);
+    place.textContent = length(Math.max(0, Math.floor(ms / 1000)));
+  }
+}
+
+whenShown(run);
+setInterval(() => run(document), 1000);

@@ -2,6 +2,7 @@
 // closes, or the page is left, both are gone; nothing else of this page ever holds it.
 
 import { ask, clearProblem, once, say, showProblem, values } from "./app.js";
+import { copy } from "./copy.js";
 import { refresh } from "./refresh.js";
 
 const dialog = document.getElementById("new-key");
@@ -69,24 +70,13 @@ if (dialog) {
     event.preventDefault();
     copied = true;
     const warning = panel.querySelector("[data-key-warning]");
-    warning.textContent = "This key cannot be shown again. Copy it, or press Close to leave without it.";
+    warning.textContent = "This key cannot be shown again. Copy it, or press Close to discard it.";
   });
   dialog.addEventListener("close", forget);
   addEventListener("pagehide", forget);
   addEventListener("beforeunload", (event) => {
     if (key !== null && !copied) event.preventDefault();
   });
-}
-
-// The clipboard needs a secure page; elsewhere the selected text can still be copied.
-async function copy(source) {
-  try {
-    await navigator.clipboard.writeText(source.textContent);
-    return true;
-  } catch {
-    getSelection().selectAllChildren(source);
-    return document.execCommand("copy");
-  }
 }
 
 // -- revoking asks first, with the number of calls as it is now --
@@ -109,8 +99,8 @@ if (revoke) {
     ending.hidden = live === 0;
     calls.textContent =
       live === 0
-        ? "No call is live on this key."
-        : `${live === 1 ? "1 call is" : `${live} calls are`} live on this key and will go on.`;
+        ? "No live calls on this key."
+        : `${live === 1 ? "1 live call" : `${live} live calls`} on this key will continue.`;
   });
 
   form.addEventListener("submit", (event) => {

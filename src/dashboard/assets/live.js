@@ -62,11 +62,12 @@ function appear(call, line) {
   if (line.type === "truncated") {
     who.textContent = intoCall(line.at_ms);
     words.className = "muted";
-    words.textContent = "More was said here than is kept.";
+    words.textContent = "The transcript was cut here: it is too long.";
   } else {
     const fromCaller = line.type === "dtmf" || line.role === "user";
     item.className = fromCaller ? "user" : "agent";
     who.textContent = `${fromCaller ? "Caller" : "Agent"}, ${intoCall(line.at_ms)}`;
+    words.dir = "auto";
     words.textContent = line.type === "dtmf" ? `pressed ${line.digit}` : line.text;
   }
   item.append(who, words);
@@ -86,7 +87,7 @@ function happened(news) {
   switch (news.kind) {
     case "started":
       if (!states.has(call)) states.set(call, news.state ?? "");
-      say("A call began.");
+      say("A call started.");
       look();
       break;
     case "state":
@@ -202,7 +203,7 @@ function stale(is) {
   if (!notice || notice.hidden === !is) return;
   notice.hidden = !is;
   document.body.classList.toggle("stale", is);
-  say(is ? "The connection is lost." : "The connection is back.");
+  say(is ? "Connection lost." : "Connection restored.");
   if (!is) look();
 }
 

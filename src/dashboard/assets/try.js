@@ -11,14 +11,15 @@ const [own, agent] = ["own", "agent"].map(part);
 
 const REASONS = {
   end_call: "You ended the call.",
-  agent_hangup: "The agent hung up.",
-  balance_exhausted: "The account has no points left.",
-  max_turns: "The call had as many turns as it may have.",
-  max_duration: "The call lasted as long as it may.",
-  silence: "Nobody spoke.",
-  operator: "Somebody ended the call from the dashboard.",
+  agent_hangup: "Agent hung up.",
+  balance_exhausted: "No points left.",
+  max_turns: "Max turns reached.",
+  max_duration: "Max duration reached.",
+  silence: "Silence timeout.",
+  operator: "Ended by operator.",
+  key_revoked: "Key revoked.",
   draining: "The server is stopping.",
-  error: "Something failed.",
+  error: "Error.",
 };
 
 // Bytes that may wait to be sent; beyond that the network is too slow, and old sound helps nobody.
@@ -58,8 +59,10 @@ class Call {
         this.stream = await navigator.mediaDevices.getUserMedia({ audio });
         heard.textContent = "The agent hears your microphone.";
         return this.sound.createMediaStreamSource(this.stream);
-      } catch {
-        heard.textContent = "There is no microphone to be had, so the agent hears a test tone.";
+      } catch (problem) {
+        const denied = problem?.name === "NotAllowedError";
+        const why = denied ? "permission denied: allow it in the address bar" : "none found";
+        heard.textContent = `No microphone (${why}). The agent hears a test tone.`;
         return this.beep();
       }
     }
@@ -89,7 +92,7 @@ class Call {
     this.socket = new WebSocket(address, "upvoot.v1");
     this.socket.binaryType = "arraybuffer";
     this.socket.addEventListener("message", ({ data }) => this.told(data));
-    this.socket.addEventListener("close", () => this.finish(this.id ? "The connection was lost." : "The call could not be opened."));
+    this.socket.addEventListener("close", () => this.finish(this.id ? "Connection lost." : "The call could not be opened."));
   }
 
   listen(source) {
@@ -132,7 +135,7 @@ class Call {
         wrong.textContent = news.message;
         break;
       case "call_end":
-        this.finish(REASONS[news.reason] ?? "The call is over.");
+        this.finish(REASONS[news.reason] ?? "The call has ended.");
         break;
     }
   }
@@ -173,7 +176,7 @@ class Call {
     if (this.id) {
       const link = document.createElement("a");
       link.href = `/calls/${encodeURIComponent(this.id)}`;
-      link.textContent = "See this call";
+      link.textContent = "Open this call";
       after.replaceChildren(link);
     }
     buttons(false);
@@ -197,6 +200,7 @@ function line(role, text) {
   who.className = "who";
   who.textContent = role === "user" ? "You" : "Agent";
   const words = document.createElement("span");
+  words.dir = "auto";
   words.textContent = text;
   item.append(who, words);
   talk.append(item);
@@ -215,7 +219,7 @@ start.addEventListener("click", async () => {
   if (call) return;
   for (const place of [wrong, talk, after, heard]) place.replaceChildren();
   if (!window.AudioWorkletNode) {
-    wrong.textContent = "A call from the browser needs an address that begins with https, or this machine's own.";
+    wrong.textContent = "A browser test requires HTTPS, or localhost.";
     return;
   }
   const mine = new Call();

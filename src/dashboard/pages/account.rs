@@ -37,7 +37,8 @@ fn page(account: &Account, now: Option<AccountId>) -> Markup {
             dl.facts #account-facts data-live {
                 div { dt { "Points" } dd { (words::points(account.free())) } }
                 div { dt { "Held by live calls" } dd { (words::points(account.held)) } }
-                div { dt { "Made" } dd { (words::when(account.created_at)) } }
+                div { dt { "Account ID" } dd { (part::id(&account.id.to_string())) } }
+                div { dt { "Created" } dd { (words::when(account.created_at)) } }
             }
         }
         section.card aria-labelledby="settings-title" {
@@ -60,8 +61,8 @@ fn settings(account: &Account) -> Markup {
     let cap = Field {
         id: "cap",
         name: "max_concurrent_calls",
-        label: "Calls at once",
-        hint: "Of all its agents together. Empty: no limit.",
+        label: "Max concurrent calls",
+        hint: "For all its agents together. Empty: no limit.",
         value: &cap,
         kind: Kind::NullableNumber,
         ..Field::default()
@@ -70,15 +71,15 @@ fn settings(account: &Account) -> Markup {
     let days = Field {
         id: "retention",
         name: "retention_days",
-        label: "Days that calls are kept",
-        hint: "Older calls and their transcripts are deleted for good; the ledger stays. Empty: as long as the server keeps them.",
+        label: "Call retention (days)",
+        hint: "Older calls and their transcripts are deleted; the ledger stays. Empty: the server's default.",
         value: &days,
         kind: Kind::NullableNumber,
         ..Field::default()
     };
     html! {
         form data-method="PATCH" data-api={ "/api/accounts/" (account.id) }
-            data-said="Saved. Calls in progress go on." {
+            data-said="Saved. Live calls continue." {
             (name.render())
             (cap.render())
             (days.render())

@@ -1,8 +1,7 @@
-//! `/accounts`: for operators, who pays on this server.
+//! `/accounts`: for operators, the accounts of this server.
 
 use actix_web::web::{Data, Query};
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::Context;
 use crate::{
@@ -10,47 +9,39 @@ use crate::{
     dashboard::{
         answer::{Answer, ok},
         layout::{self, Section},
+        paging::{Place, Ways},
         part::{self, Field, Kind, Row},
         seen::Seen,
         words,
     },
     id::AccountId,
-    store::{
-        Page,
-        accounts::{self, Account},
-    },
+    store::accounts::{self, Account},
 };
 
 /// Accounts on a page.
 const LISTED: i64 = 50;
 
-/// Where the list goes on.
-#[derive(Debug, Default, Deserialize)]
-pub struct Wanted {
-    after: Option<String>,
-}
-
 /// The list.
-pub async fn show(context: Data<Context>, seen: Seen, wanted: Query<Wanted>) -> Answer {
+pub async fn show(context: Data<Context>, seen: Seen, place: Query<Place>) -> Answer {
     seen.must(Action::Operate)?;
-    let after = wanted.after.as_deref().and_then(|id| id.parse().ok());
-    let page_of = Page::<AccountId> { after, limit: LISTED + 1 };
+    let page_of = place.page::<AccountId>(LISTED);
     let mut listed = context.store.read(move |conn| accounts::list(conn, None, page_of)).await?;
-    let more = listed.len() > usize::try_from(LISTED).unwrap_or(usize::MAX);
-    listed.truncate(usize::try_from(LISTED).unwrap_or(usize::MAX));
-    let next = listed.last().filter(|_| more).map(|last| format!("/accounts?after={}", last.id));
-    let content = page(&listed, seen.looked_at(), next.as_deref());
+    let ways = place.ways(&mut listed, LISTED, ("/accounts", ""), |account| account.id);
+    let content = page(&listed, seen.looked_at(), &ways);
     Ok(ok(layout::frame(&seen.frame, Section::Accounts, "Accounts", &[], &content)))
 }
 
-fn page(listed: &[Account], now: Option<AccountId>, next: Option<&str>) -> Markup {
+fn page(listed: &[Account], now: Option<AccountId>, ways: &Ways) -> Markup {
     let new = html! { button.main type="button" data-opens="new-account" { "New account" } };
     let rows: Vec<Row> = listed
         .iter()
         .map(|account| Row {
             id: account.id.to_string(),
             cells: vec![
-                html! { a href={ "/accounts/" (account.id) } { (account.name) } },
+                html! {
+                    (part::clip_link(&format!("/accounts/{}", account.id), &account.name))
+                    (part::id(&account.id.to_string()))
+                },
                 html! { (words::points(account.free())) },
                 html! { (words::points(account.held)) },
                 html! { @if let Some(cap) = account.max_concurrent_calls { (cap) } @else { "No limit" } },
@@ -65,17 +56,17 @@ fn page(listed: &[Account], now: Option<AccountId>, next: Option<&str>) -> Marku
         (part::top(None, "Accounts", &new))
         section.card aria-label="Accounts" {
             div #accounts data-live {
-                @if rows.is_empty() { p.empty { "There is no account yet." } }
+                @if rows.is_empty() { p.empty { "No accounts yet." } }
                 @else {
-                    (part::table("Accounts", &["Name", "Points", "Held", "Calls at once", "Made", ""], &rows))
+                    (part::table("Accounts", &["Name", "Points", "Held", "Max concurrent calls", "Created", ""], &rows))
                 }
-                (part::older(next))
+                (ways.links())
             }
         }
         (part::dialog("new-account", "New account", &html! {
-            form data-method="POST" data-api="/api/accounts" data-said="The account is made." {
+            form data-method="POST" data-api="/api/accounts" data-said="Account created." {
                 (Field { id: "new-account-name", name: "name", label: "Name", required: true, ..Field::default() }.render())
-                (Field { id: "new-account-cap", name: "max_concurrent_calls", label: "Calls at once",
+                (Field { id: "new-account-cap", name: "max_concurrent_calls", label: "Max concurrent calls",
                     hint: "Empty: no limit.", kind: Kind::NullableNumber, ..Field::default() }.render())
                 (part::form_wrong())
                 (part::dialog_buttons("Create", "main"))
@@ -88,7 +79,7 @@ fn page(listed: &[Account], now: Option<AccountId>, next: Option<&str>) -> Marku
 /// are shown of.
 pub fn look_at(account: &Account, now: Option<AccountId>, class: &str) -> Markup {
     html! {
-        @if now == Some(account.id) { (part::tag("", "Shown now")) }
+        @if now == Some(account.id) { (part::tag("", "Current")) }
         @else {
             form.inline method="post" action="/look" {
                 input type="hidden" name="account" value=(account.id);
@@ -114,11 +105,11 @@ mod tests {
             retention_days: None,
             created_at: 0,
         };
-        let html = page(std::slice::from_ref(&account), None, None).into_string();
+        let html = page(std::slice::from_ref(&account), None, &Ways::default()).into_string();
         assert!(html.contains("&lt;One&gt;") && html.contains("No limit"));
         assert!(html.contains(&format!("name=\"account\" value=\"{}\"", account.id)));
         assert!(html.contains(&format!("href=\"/accounts/{}\"", account.id)));
         let html = look_at(&account, Some(account.id), "").into_string();
-        assert!(html.contains("Shown now") && !html.contains("<form"));
+        assert!(html.contains("Current") && !html.contains("<form"));
     }
 }

@@ -68,10 +68,10 @@ fn page(
             (keys::new_dialog(&agent.id.to_string(), None, voice))
             (keys::revoke_dialog())
         } @else {
-            section.card { h2 { "Keys" } p.muted { "Only an owner of the account sees its keys." } }
+            section.card { h2 { "Keys" } p.muted { "Only owners of the account see keys." } }
         }
         section.card aria-labelledby="settings-title" {
-            h2 #settings-title { "Settings" }
+            div.top { h2 #settings-title { "Settings" } p.muted.small { "Agent ID " (part::id(&agent.id.to_string())) } }
             (settings)
         }
         @if may_change { (delete(agent)) }
@@ -84,14 +84,14 @@ fn delete(agent: &Agent) -> Markup {
             div.top {
                 div {
                     h2 #delete-title { "Delete this agent" }
-                    p.muted { "Its calls stay listed, and its revoked keys go on being refused." }
+                    p.muted { "Its calls stay listed, and its revoked keys stay revoked." }
                 }
                 button.danger type="button" data-opens="delete-agent" { "Delete" }
             }
         }
         (part::dialog("delete-agent", "Delete this agent?", &html! {
             form data-method="DELETE" data-api={ "/api/agents/" (agent.id) } data-bodyless data-then="/agents" {
-                p { "“" (agent.name) "” takes no more calls. This cannot be undone here." }
+                p { "“" (agent.name) "” accepts no more calls. This cannot be undone." }
                 (part::form_wrong())
                 (part::dialog_buttons("Delete", "danger"))
             }

@@ -20,15 +20,15 @@ use crate::{
 pub fn engine_choice(id: &str, chosen: Engine) -> Markup {
     let options = Engine::ALL.map(|engine| {
         let words = match engine {
-            Engine::Echo => "Echo: greets, then plays back what it hears",
-            Engine::Relay => "Your own bot, behind a WebSocket address",
+            Engine::Echo => "Echo: repeats the caller",
+            Engine::Relay => "Your bot, over WebSocket",
         };
         (engine.as_str(), words)
     });
     Choice {
         id,
         name: "engine",
-        label: "What answers",
+        label: "Engine",
         options: &options,
         chosen: chosen.as_str(),
         ..Choice::default()
@@ -41,8 +41,8 @@ pub fn bot_url(id: &str, url: &str) -> Markup {
     Field {
         id,
         name: "relay.url",
-        label: "Address of the bot",
-        hint: "Begins with wss://. On the server's own machine ws://localhost will do.",
+        label: "Bot address",
+        hint: "Starts with wss://. On the server's own machine, ws://localhost works too.",
         value: url,
         required: true,
         ..Field::default()
@@ -64,9 +64,9 @@ pub fn bot_secret(id: &str, name: &str) -> Markup {
     Field {
         id,
         name: "relay.secret",
-        label: "Name of the bot's secret",
-        hint: "An environment variable of the server, such as UPVOOT_SECRET_BOT: the bot is sent its \
-               value as a bearer token. Empty: none.",
+        label: "Bot secret (variable name)",
+        hint: "An environment variable of the server, such as UPVOOT_SECRET_BOT. Its value is sent to \
+               the bot as a bearer token. Empty: none.",
         value: name,
         kind: Kind::Nullable,
         ..Field::default()
@@ -81,17 +81,17 @@ pub fn settings(agent: &Agent, may_change: bool, may_operate: bool) -> Markup {
         (engine_choice("engine", agent.engine))
         (bot(agent, may_change, may_operate))
         (Field { required: false, ..words("greeting", "greeting", "Greeting",
-            "Said first on every call. With your own bot it may be empty: the bot greets.", &agent.greeting, 3) }.render())
-        (words("closing", "closing_phrase", "Closing phrase", "Said before the server ends a call.", &agent.closing_phrase, 2).render())
+            "Spoken first on every call. With your bot it may be empty: the bot greets.", &agent.greeting, 3) }.render())
+        (words("closing", "closing_phrase", "Closing phrase", "Spoken before the server ends a call.", &agent.closing_phrase, 2).render())
         (numbers(agent))
         (telephone(agent))
         div.check {
             input #active type="checkbox" name="is_active" checked[agent.is_active];
-            label for="active" { "Takes new calls" }
+            label for="active" { "Accept calls" }
         }
     };
     html! {
-        form data-method="PATCH" data-api={ "/api/agents/" (agent.id) } data-said="Saved. It holds for calls that start from now on." {
+        form data-method="PATCH" data-api={ "/api/agents/" (agent.id) } data-said="Saved. Applies to new calls." {
             fieldset disabled[!may_change] { legend.visually-hidden { "Settings" } (fields) }
             (part::form_wrong())
             @if may_change {
@@ -150,22 +150,22 @@ fn bot(agent: &Agent, may_change: bool, may_operate: bool) -> Markup {
             p.hint #bot-trust data-live {
                 @match relay {
                     Some(relay) if relay.trusted => {
-                        "The server's operator has set this address: it may lead into the server's own network."
+                        "Set by the server's operator: private addresses are allowed."
                     }
                     Some(_) if may_operate => {
-                        "Not set by an operator: it has to lead to a public address. If you change something about the bot and save it, the address counts as yours, and may lead into the server's own network."
+                        "Not set by an operator: must be a public address. If you change a setting of the bot and save, the address counts as yours, and private addresses are allowed."
                     }
-                    _ => "It has to lead to a public address, unless the server's operator sets it.",
+                    _ => "Must be a public address, unless the server's operator sets it.",
                 }
             }
             (bot_secret("bot-secret", secret))
             (if_unset(relay.and_then(|relay| relay.secret.as_ref())))
             div.columns {
-                (number("bot-connect", "relay.connect_timeout_ms", "Time to connect", "In milliseconds, 100 to 10,000.", &connect))
-                (number("bot-first", "relay.first_byte_timeout_ms", "Time to the first frame", "In milliseconds, 100 to 10,000.", &first_byte))
+                (number("bot-connect", "relay.connect_timeout_ms", "Connect timeout (ms)", "100 to 10,000.", &connect))
+                (number("bot-first", "relay.first_byte_timeout_ms", "First frame timeout (ms)", "100 to 10,000.", &first_byte))
             }
-            (words("bot-phrase", "relay.unreachable_phrase", "When the bot cannot be reached",
-                "Said to the caller before the call ends.", phrase, 2).render())
+            (words("bot-phrase", "relay.unreachable_phrase", "If the bot is unreachable",
+                "Spoken to the caller before the call ends.", phrase, 2).render())
         }
     }
 }
@@ -175,42 +175,42 @@ fn numbers(agent: &Agent) -> Markup {
     let silence = agent.silence_timeout_seconds.to_string();
     html! {
         div.columns {
-            (line("language", "Language", "A tag such as en or en-GB.", &agent.language))
-            (Field { id: "voice", name: "voice", label: "Voice", hint: "Empty: the language's own.",
+            (line("language", "Language", "A language tag, such as en or en-GB.", &agent.language))
+            (Field { id: "voice", name: "voice", label: "Voice", hint: "Empty: the default voice of the language.",
                 value: agent.voice.as_deref().unwrap_or_default(), kind: Kind::Nullable, ..Field::default() }.render())
-            (number("duration", "max_duration_seconds", "Longest call", "In seconds.", &duration))
-            (number("silence", "silence_timeout_seconds", "Silence", "Seconds without speech that end a call.", &silence))
-            (limit("turns", "max_turns", "Turns at most", agent.max_turns))
-            (limit("cap", "max_concurrent_calls", "Calls at once", agent.max_concurrent_calls))
+            (number("duration", "max_duration_seconds", "Max duration (s)", "1 to 86,400.", &duration))
+            (number("silence", "silence_timeout_seconds", "Silence timeout (s)", "A call without speech for so long ends.", &silence))
+            (limit("turns", "max_turns", "Max turns", agent.max_turns))
+            (limit("cap", "max_concurrent_calls", "Max concurrent calls", agent.max_concurrent_calls))
         }
     }
 }
 
 /// What its calls look like, and whether they have to be signed.
 fn telephone(agent: &Agent) -> Markup {
-    let mut dialects = vec![("", "Recognised by itself")];
+    let mut dialects = vec![("", "Auto-detect")];
     dialects.extend(dialect::Name::ALL.map(|name| (name.as_str(), dialect_words(name))));
-    let mut providers = vec![("", "Not checked: the key is enough")];
+    let mut providers = vec![("", "Not checked")];
     providers.extend(SignatureProvider::ALL.map(|provider| {
         let words = match provider {
-            SignatureProvider::Twilio => "Twilio signs every call",
-            SignatureProvider::Plivo => "Plivo signs every call",
+            SignatureProvider::Twilio => "Twilio",
+            SignatureProvider::Plivo => "Plivo",
         };
         (provider.as_str(), words)
     }));
     let signature = agent.signature.as_ref();
     html! {
         div.columns {
-            (Choice { id: "dialect", name: "dialect", label: "Provider's protocol",
+            (Choice { id: "dialect", name: "dialect", label: "Wire format",
                 hint: "Choose one only if calls are not recognised.", options: &dialects,
                 chosen: agent.dialect.map_or("", dialect::Name::as_str), kind: Kind::Nullable }.render())
-            (Choice { id: "signed-by", name: "signature.provider", label: "Signature",
-                hint: "Calls without the right signature are refused.", options: &providers,
+            (Choice { id: "signed-by", name: "signature.provider", label: "Signature check",
+                hint: "Calls without a valid signature are refused. Not checked: the key is enough.", options: &providers,
                 chosen: signature.map_or("", |it| it.provider.as_str()), kind: Kind::NullObject }.render())
         }
         fieldset data-when="signature.provider" disabled[signature.is_none()] {
-            (Field { id: "signed-with", name: "signature.secret", label: "Name of the signature's secret",
-                hint: &format!("An environment variable of the server that holds the provider's auth token; it begins with {}.", secret::PREFIX),
+            (Field { id: "signed-with", name: "signature.secret", label: "Signature secret (variable name)",
+                hint: &format!("An environment variable of the server with the provider's auth token. The name starts with {}.", secret::PREFIX),
                 value: signature.map_or("", |it| it.secret.as_str()), required: true, ..Field::default() }.render())
             (if_unset(signature.map(|it| &it.secret)))
         }
@@ -220,7 +220,7 @@ fn telephone(agent: &Agent) -> Markup {
 fn dialect_words(name: dialect::Name) -> &'static str {
     use dialect::Name::*;
     match name {
-        Native => "UpVoot's own",
+        Native => "UpVoot native",
         Twilio => "Twilio",
         SignalWire => "SignalWire",
         Telnyx => "Telnyx",
@@ -260,7 +260,7 @@ mod tests {
         for there in ["wss://bot.example.com/?a=%22b", "UPVOOT_SECRET_BOT", "1234", "4321"] {
             assert!(html.contains(&format!("value=\"{there}\"")), "{there}");
         }
-        assert!(!html.contains("<b>") && html.contains("The server's operator has set"));
+        assert!(!html.contains("<b>") && html.contains("Set by the server's operator"));
         let echo = Agent::new(AccountId::new(), "Echo".to_owned(), Engine::Echo, 0);
         let html = settings(&echo, true, false).into_string();
         assert!(html.contains(&format!("{group} disabled>")), "{html}");

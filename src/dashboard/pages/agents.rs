@@ -2,7 +2,6 @@
 
 use actix_web::web::{Data, Query};
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::{Context, agent_form};
 use crate::{
@@ -10,25 +9,20 @@ use crate::{
     dashboard::{
         answer::{Answer, Trouble, ok},
         layout::{self, Section},
+        paging::{Place, Ways},
         part::{self, Field, Row},
         seen::Seen,
         words,
     },
     id::CallId,
     store::{
-        Page, agents,
+        agents,
         calls::{self, EndDetail},
     },
 };
 
 /// Agents on a page.
 const LISTED: i64 = 50;
-
-/// Where the list goes on.
-#[derive(Debug, Default, Deserialize)]
-pub struct Wanted {
-    after: Option<String>,
-}
 
 /// An agent as it is listed.
 struct Listed {
@@ -39,13 +33,13 @@ struct Listed {
 }
 
 /// The list.
-pub async fn show(context: Data<Context>, seen: Seen, wanted: Query<Wanted>) -> Answer {
+pub async fn show(context: Data<Context>, seen: Seen, place: Query<Place>) -> Answer {
     let account = seen.account_id()?;
-    let after = wanted.after.as_deref().and_then(|id| id.parse().ok());
+    let page_of = place.page(LISTED);
     let mut listed = context
         .store
         .read(move |conn| {
-            let agents = agents::list(conn, Some(account), Page { after, limit: LISTED + 1 })?;
+            let agents = agents::list(conn, Some(account), page_of)?;
             let mut listed = Vec::with_capacity(agents.len());
             for agent in agents {
                 let live = calls::count_live(conn, account, Some(agent.id))?;
@@ -55,30 +49,27 @@ pub async fn show(context: Data<Context>, seen: Seen, wanted: Query<Wanted>) -> 
             Ok::<_, Trouble>(listed)
         })
         .await?;
-    let more = listed.len() > usize::try_from(LISTED).unwrap_or(usize::MAX);
-    listed.truncate(usize::try_from(LISTED).unwrap_or(usize::MAX));
-    let next =
-        listed.last().filter(|_| more).map(|last| format!("/agents?after={}", last.agent.id));
-    let content = page(&listed, next.as_deref(), &seen.new_agent_account());
+    let ways = place.ways(&mut listed, LISTED, ("/agents", ""), |listed| listed.agent.id);
+    let content = page(&listed, &ways, &seen.new_agent_account());
     Ok(ok(layout::frame(&seen.frame, Section::Agents, "Agents", &["live.js"], &content)))
 }
 
 /// `account` is whose a new agent will be; `None` when the reader may not make one.
-fn page(listed: &[Listed], next: Option<&str>, account: &Option<String>) -> Markup {
+fn page(listed: &[Listed], ways: &Ways, account: &Option<String>) -> Markup {
     let rows: Vec<Row> = listed
         .iter()
         .map(|Listed { agent, live, failure }| Row {
             id: agent.id.to_string(),
             cells: vec![
-                html! { a id={ "name-" (agent.id) } href={ "/agents/" (agent.id) } { (agent.name) } },
-                html! { @if agent.greeting.is_empty() { span.muted { "Its bot greets" } } @else { (agent.greeting) } },
+                html! { div id={ "name-" (agent.id) } { (part::clip_link(&format!("/agents/{}", agent.id), &agent.name)) } },
+                html! { @if agent.greeting.is_empty() { (words::none("the bot greets")) } @else { (part::clip(&agent.greeting)) } },
                 html! {
-                    @if agent.is_active { (part::tag("good", "Takes calls")) } @else { (part::tag("", "Switched off")) }
+                    @if agent.is_active { (part::tag("good", "Active")) } @else { (part::tag("", "Disabled")) }
                     @if let Some((call, why)) = failure {
                         " " a.tag.bad href={ "/calls/" (call) } title=(why.message) { "Last call failed" }
                     }
                 },
-                html! { @if *live > 0 { span.tag.good.live { (words::count(*live, "live call")) } } @else { "None" } },
+                html! { @if *live > 0 { span.tag.good.live { (words::count(*live, "live call")) } } @else { "0" } },
                 html! {
                     @if account.is_some() {
                         a.button.slim href={ "/agents/" (agent.id) "/try" } aria-describedby={ "name-" (agent.id) } { "Try it" }
@@ -95,11 +86,11 @@ fn page(listed: &[Listed], next: Option<&str>, account: &Option<String>) -> Mark
         section.card aria-label="Agents" {
             div #agents data-live {
                 @if rows.is_empty() {
-                    p.empty { "There is no agent yet. An agent answers the calls that come in on its keys." }
+                    p.empty { "No agents yet. An agent answers the calls that come in on its keys." }
                 } @else {
                     (part::table("Agents", &["Name", "Greeting", "State", "Live calls", ""], &rows))
                 }
-                (part::older(next))
+                (ways.links())
             }
         }
         @if let Some(account) = account { (new_dialog(account)) }
@@ -112,7 +103,7 @@ pub fn new_dialog(account: &str) -> Markup {
         id: "new-agent-name",
         name: "name",
         label: "Name",
-        hint: "Only you see it.",
+        hint: "Internal name; callers never hear it.",
         required: true,
         ..Field::default()
     };
@@ -120,7 +111,7 @@ pub fn new_dialog(account: &str) -> Markup {
         id: "new-agent-greeting",
         name: "greeting",
         label: "Greeting",
-        hint: "Said first on every call.",
+        hint: "Spoken first on every call.",
         value: DEFAULT_GREETING,
         required: true,
         lines: 3,
@@ -136,7 +127,7 @@ pub fn new_dialog(account: &str) -> Markup {
                 (agent_form::engine_choice("new-agent-engine", Engine::Echo))
                 fieldset data-when="engine=echo" {
                     (greeting.render())
-                    p.hint { "An echo proves the line from end to end." }
+                    p.hint { "Use it to test the line end to end." }
                 }
                 fieldset data-when="engine=relay" disabled {
                     (agent_form::bot_url("new-agent-url", ""))
@@ -155,8 +146,9 @@ mod tests {
 
     #[test]
     fn who_may_not_make_an_agent_is_not_asked_to() {
-        let html =
-            |account: Option<&str>| page(&[], None, &account.map(str::to_owned)).into_string();
+        let html = |account: Option<&str>| {
+            page(&[], &Ways::default(), &account.map(str::to_owned)).into_string()
+        };
         assert!(html(Some("acc_1")).contains("value=\"acc_1\""));
         assert!(html(Some("acc_1")).contains(">Greeting</label>"));
         assert!(!html(None).contains("New agent"));

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 
 use actix_web::web::{Data, Query};
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::{Context, calls};
 use crate::{
@@ -12,13 +11,14 @@ use crate::{
     dashboard::{
         answer::{Answer, Trouble, ok},
         layout::{self, Section},
+        paging::{Place, Ways},
         part::{self, Row},
         seen::Seen,
         words,
     },
     id::{AgentId, AuditId, UserId},
     store::{
-        Conn, Page, StoreError,
+        Conn, StoreError,
         agents::{self, Label},
         audit::{self, Changes, FromTo, Row as Entry},
         users,
@@ -28,17 +28,10 @@ use crate::{
 /// Entries on a page.
 const LISTED: i64 = 50;
 
-/// Where the list goes on.
-#[derive(Debug, Default, Deserialize)]
-pub struct Wanted {
-    after: Option<String>,
-}
-
 /// The page.
-pub async fn show(context: Data<Context>, seen: Seen, wanted: Query<Wanted>) -> Answer {
+pub async fn show(context: Data<Context>, seen: Seen, place: Query<Place>) -> Answer {
     let account = seen.account_id()?;
-    let after = wanted.after.as_deref().and_then(|id| id.parse().ok());
-    let page_of = Page::<AuditId> { after, limit: LISTED + 1 };
+    let page_of = place.page::<AuditId>(LISTED);
     let users_too = seen.user.may(Action::Manage);
     let (mut entries, there) = context
         .store
@@ -48,10 +41,8 @@ pub async fn show(context: Data<Context>, seen: Seen, wanted: Query<Wanted>) -> 
             Ok::<_, Trouble>((entries, there))
         })
         .await?;
-    let more = entries.len() > usize::try_from(LISTED).unwrap_or(usize::MAX);
-    entries.truncate(usize::try_from(LISTED).unwrap_or(usize::MAX));
-    let next = entries.last().filter(|_| more).map(|last| format!("/audit?after={}", last.id));
-    let content = page(&entries, &there, next.as_deref());
+    let ways = place.ways(&mut entries, LISTED, ("/audit", ""), |entry| entry.id);
+    let content = page(&entries, &there, &ways);
     Ok(ok(layout::frame(&seen.frame, Section::Audit, "Audit", &[], &content)))
 }
 
@@ -84,7 +75,7 @@ impl There {
     }
 }
 
-fn page(entries: &[Entry], there: &There, next: Option<&str>) -> Markup {
+fn page(entries: &[Entry], there: &There, ways: &Ways) -> Markup {
     let rows: Vec<Row> = entries
         .iter()
         .map(|entry| Row {
@@ -94,16 +85,16 @@ fn page(entries: &[Entry], there: &There, next: Option<&str>) -> Markup {
                 actor(entry, there),
                 html! { (action(&entry.action)) (changes(entry.changes.as_ref())) },
                 object(&entry.object, there),
-                html! { @if let Some(from) = &entry.from { (from) } @else { span.muted { "Not a client" } } },
+                html! { @if let Some(from) = &entry.from { (part::unbroken(from)) } @else { (words::none("no client")) } },
             ],
         })
         .collect();
     html! {
         (part::top(None, "Audit", &html! {}))
         section.card aria-label="Audit" {
-            @if rows.is_empty() { p.empty { "Nothing has been changed yet." } }
-            @else { (part::table("Audit", &["When", "Who", "What", "Object", "From"], &rows)) }
-            (part::older(next))
+            @if rows.is_empty() { p.empty { "No entries yet." } }
+            @else { (part::table("Audit", &["Time", "User", "Action", "Object", "Client address"], &rows)) }
+            (ways.links())
         }
     }
 }
@@ -111,22 +102,22 @@ fn page(entries: &[Entry], there: &There, next: Option<&str>) -> Markup {
 /// `key.revoke` in words; programs get it as it is from the API. What has no words yet stays as it is.
 fn action(action: &str) -> &str {
     match action {
-        "account.create" => "Made an account",
-        "account.update" => "Changed an account",
+        "account.create" => "Created account",
+        "account.update" => "Changed account",
         "account.topup" => "Added points",
-        "account.adjustment" => "Adjusted the points",
-        "agent.create" => "Made an agent",
-        "agent.update" => "Changed an agent",
-        "agent.delete" => "Deleted an agent",
-        "key.create" => "Made a key",
-        "key.revoke" => "Revoked a key",
-        "call.end" => "Ended a call",
-        "call.try" => "Tried an agent from the dashboard",
-        "user.create" => "Made a user",
-        "user.update" => "Changed a user",
-        "user.delete" => "Deleted a user",
-        "user.password" => "Set a password",
-        "user.address_taken" => "Asked for an e-mail address that is in use",
+        "account.adjustment" => "Adjusted points",
+        "agent.create" => "Created agent",
+        "agent.update" => "Changed agent",
+        "agent.delete" => "Deleted agent",
+        "key.create" => "Created key",
+        "key.revoke" => "Revoked key",
+        "call.end" => "Ended call",
+        "call.try" => "Browser test",
+        "user.create" => "Created user",
+        "user.update" => "Changed user",
+        "user.delete" => "Deleted user",
+        "user.password" => "Set password",
+        "user.address_taken" => "Tried an e-mail address that is in use",
         "user.sign_in" => "Signed in",
         "user.sign_in_refused" => "Refused sign-ins",
         "user.sign_out" => "Signed out",
@@ -139,12 +130,9 @@ fn action(action: &str) -> &str {
 fn actor(entry: &Entry, there: &There) -> Markup {
     html! {
         @match entry.actor_id {
-            Some(id) if there.users.contains(&id) => a href={ "/users/" (id) } { (entry.actor) },
-            Some(id) => {
-                span title=(id) { (entry.actor) }
-                @if there.users_too { " " span.muted { "(deleted)" } }
-            }
-            None => (entry.actor),
+            Some(id) if there.users.contains(&id) => (part::clip_link(&format!("/users/{id}"), &entry.actor)),
+            Some(_) if there.users_too => (part::clip(&format!("{} (deleted)", entry.actor))),
+            _ => (part::clip(&entry.actor)),
         }
     }
 }
@@ -152,22 +140,29 @@ fn actor(entry: &Entry, there: &There) -> Markup {
 /// An object's id, or its name, and its page if it has one.
 fn object(id: &str, there: &There) -> Markup {
     if let Ok(agent) = id.parse::<AgentId>() {
-        let Some(label) = there.agents.get(&agent) else { return html! { code { (id) } } };
-        return html! { span title=(id) { (calls::agent(agent, label)) } };
+        return match there.agents.get(&agent) {
+            Some(label) => calls::agent(agent, label),
+            None => part::id(id),
+        };
     }
     if let Ok(user) = id.parse::<UserId>() {
         return html! {
-            @if there.users.contains(&user) { a href={ "/users/" (id) } { code { (id) } } }
+            @if there.users.contains(&user) { (linked(&format!("/users/{id}"), id)) }
             @else {
-                code { (id) }
+                (part::id(id))
                 @if there.users_too { " " span.muted { "(deleted)" } }
             }
         };
     }
     html! {
-        @if id.starts_with("call_") { a href={ "/calls/" (id) } { code { (id) } } }
-        @else { code { (id) } }
+        @if id.starts_with("call_") { (linked(&format!("/calls/{id}"), id)) }
+        @else { (part::id(id)) }
     }
+}
+
+/// An id that leads to its page.
+fn linked(href: &str, id: &str) -> Markup {
+    html! { span.id { a href=(href) title=(id) { code { (part::short_id(id)) } } (part::copy_id(id)) } }
 }
 
 /// What an update changed, such as `role: viewer → owner, email`.
@@ -179,7 +174,7 @@ fn changes(changes: Option<&Changes>) -> Markup {
     let told = changes.map(|changes| changes.changed.iter().map(|field| told(field, changes)));
     let told = told.map(|told| told.collect::<Vec<_>>().join(", "));
     html! {
-        @if let Some(told) = told { br; span.muted.small { (told) } }
+        @if let Some(told) = told { div.muted.small { (told) } }
     }
 }
 
@@ -197,7 +192,7 @@ mod tests {
 
     #[test]
     fn actions_read_well_and_objects_lead_to_their_pages() {
-        assert_eq!(action("key.revoke"), "Revoked a key");
+        assert_eq!(action("key.revoke"), "Revoked key");
         assert_eq!(action("key.polish"), "key.polish");
         let (kept, gone, user) = (AgentId::new(), AgentId::new(), UserId::new());
         let label = |name: &str, is_deleted| Label { name: name.to_owned(), is_deleted };
@@ -207,7 +202,10 @@ mod tests {
             users_too: true,
         };
         let html = |id: &str| object(id, &there).into_string();
-        assert!(html(&kept.to_string()).contains(&format!("href=\"/agents/{kept}\">Front desk")));
+        assert!(
+            html(&kept.to_string())
+                .contains(&format!("href=\"/agents/{kept}\" title=\"Front desk\""))
+        );
         let deleted = html(&gone.to_string());
         assert!(deleted.contains("Old") && deleted.contains("(deleted)"));
         assert!(!deleted.contains("href"), "its page is gone: {deleted}");
@@ -238,11 +236,15 @@ mod tests {
                     .field("email", &1, &2),
             ),
         };
-        let html = page(&[entry(Some(user))], &there, None).into_string();
-        assert!(html.contains(&format!("href=\"/users/{user}\">ceo@x.example")), "{html}");
+        let html = page(&[entry(Some(user))], &there, &Ways::default()).into_string();
+        assert!(
+            html.contains(&format!("href=\"/users/{user}\" title=\"ceo@x.example\"")),
+            "{html}"
+        );
         assert!(html.contains("role: viewer → owner, email") && !html.contains("is_active"));
         let html = actor(&entry(Some(gone)), &there).into_string();
         assert!(html.contains("(deleted)") && !html.contains("href"), "{html}");
-        assert_eq!(actor(&entry(None), &there).into_string(), "ceo@x.example");
+        let html = actor(&entry(None), &there).into_string();
+        assert!(html.contains(">ceo@x.example<") && !html.contains("href"), "{html}");
     }
 }

@@ -1,8 +1,9 @@
 //! `/calls/{id}`: one call, with what was said and when things happened.
 //!
-//! It shows what is recorded and nothing that is not: the times of the lines are those of the call
-//! itself. Who spoke when, and how long each answer took, is drawn by [`super::super::timeline`] where
-//! that was recorded; where not, an answer's latency is the time from the caller's line to the agent's.
+//! It shows what is recorded and nothing that is not: the times of the transcript are when its lines
+//! arrived, and a bot may send one long after it was said. Who spoke when, and how long each answer took,
+//! is drawn by [`super::super::timeline`] and listed here where that was recorded; where not, an answer's
+//! latency is the time from the caller's line to the agent's.
 
 use actix_web::web::{Data, Path};
 use maud::{Markup, html};
@@ -80,24 +81,33 @@ fn page(
                     div { dt { "Cause" } dd { (detail.message) " " code.muted { (detail.code) } } }
                 }
                 div { dt { "Agent" } dd { (calls::agent(call.agent_id, agent)) } }
-                div { dt { "Caller" } dd { (calls::caller(call.from.as_deref(), call.key_id.is_none())) } }
-                div { dt { "Called" } dd { (call.to.as_deref().unwrap_or("Not told")) } }
-                div { dt { "Began" } dd { (words::when(call.started_at)) } }
-                div { dt { "Ended" } dd { (words::when_or(call.ended_at, "Not yet")) } }
+                div { dt { "From" } dd { (calls::caller(call.from.as_deref(), call.key_id.is_none())) } }
+                div { dt { "To" } dd { (calls::number(call.to.as_deref())) } }
+                div { dt { "Started" } dd { (words::when(call.started_at)) } }
+                div { dt { "Ended" } dd { (words::when_or(call.ended_at, "Live")) } }
+                div { dt { "Duration" } dd { (calls::duration(call.started_at, call.ended_at)) } }
                 div { dt { "Billed" } dd {
                     @if let Some(billed) = call.billed_seconds {
-                        (words::length(billed.0)) " (" (words::points(billed)) " points)"
+                        (words::length(billed.0)) " (" (words::points_in_words(billed)) ")"
                     } @else { (words::length(call.reserved_seconds.0)) " held" }
                 } }
-                div { dt { "Key" } dd { (key.unwrap_or("None: tried from the dashboard")) } }
-                div { dt { "Dialect" } dd { (call.dialect.as_deref().unwrap_or("Not recognised yet")) } }
-                div { dt { "Provider's id" } dd { (call.provider_call_id.as_deref().unwrap_or("Not told")) } }
+                div { dt { "Key" } dd {
+                    @if let Some(key) = key { (part::clip(key)) } @else { "Browser test" }
+                } }
+                div { dt { "Wire format" } dd {
+                    @if let Some(dialect) = &call.dialect { (dialect) } @else { (words::none("not recognised")) }
+                } }
+                div { dt { "Provider call ID" } dd {
+                    @if let Some(id) = &call.provider_call_id { (part::id(id)) }
+                    @else { (words::none("not sent by the provider")) }
+                } }
+                div { dt { "Call ID" } dd { (part::id(&call.id.to_string())) } }
             }
             div.form #call-parameters data-live {
                 @if !call.custom_parameters.is_empty() {
                     h2 { "Custom parameters" }
                     dl.facts {
-                        @for (name, value) in &call.custom_parameters { div { dt { (name) } dd { (value) } } }
+                        @for (name, value) in &call.custom_parameters { div { dt title=(name) { (name) } dd dir="auto" { (value) } } }
                     }
                 }
             }
@@ -105,20 +115,21 @@ fn page(
         div.pair.halves {
             section.card aria-labelledby="said-title" {
                 h2 #said-title { "Transcript" }
+                p.hint { "Times show when each line arrived." }
                 div #transcript data-live data-transcript=(call.id) { (transcript(said)) }
             }
             section.card aria-labelledby="line-title" {
                 h2 #line-title { "Timeline" }
                 div.stack #timeline data-live {
                     (timeline::timeline(heard))
-                    (events(call, said, heard.is_empty()))
+                    (events(call, said, heard))
                 }
             }
         }
         @if may_end {
             (part::dialog("end-call", "End this call?", &html! {
-                form data-method="POST" data-api={ "/api/calls/" (call.id) "/end" } data-bodyless data-said="The call is being ended." {
-                    p { "The caller hears nothing more. The agent takes the next call as usual." }
+                form data-method="POST" data-api={ "/api/calls/" (call.id) "/end" } data-bodyless data-said="Ending the call." {
+                    p { "The caller is disconnected. The agent still accepts calls." }
                     (part::form_wrong())
                     (part::dialog_buttons("End call", "danger"))
                 }
@@ -129,7 +140,7 @@ fn page(
 
 fn transcript(lines: &[TranscriptLine]) -> Markup {
     html! {
-        @if lines.is_empty() { p.empty { "Nothing has been said." } }
+        @if lines.is_empty() { p.empty { "No transcript." } }
         @else {
             ol.talk {
                 @for line in lines {
@@ -137,7 +148,7 @@ fn transcript(lines: &[TranscriptLine]) -> Markup {
                         TranscriptLine::Transcript { role, text, at_ms } => {
                             li class=(if *role == Role::User { "user" } else { "agent" }) {
                                 span.who { (speaker(*role)) ", " (words::into_call(*at_ms)) }
-                                span { (text) }
+                                span dir="auto" { (text) }
                             }
                         }
                         TranscriptLine::Dtmf { digit, at_ms } => {
@@ -149,7 +160,7 @@ fn transcript(lines: &[TranscriptLine]) -> Markup {
                         TranscriptLine::Truncated { at_ms } => {
                             li {
                                 span.who { (words::into_call(*at_ms)) }
-                                span.muted { "More was said here than is kept." }
+                                span.muted { "The transcript was cut here: it is too long." }
                             }
                         }
                     }
@@ -166,41 +177,46 @@ fn speaker(role: Role) -> &'static str {
     }
 }
 
-/// What happened when, as far as it is recorded. `latencies`: as told by the lines.
-fn events(call: &Call, said: &[TranscriptLine], latencies: bool) -> Markup {
+/// What happened when, as far as it is recorded: who began to speak if somebody was heard, else when the
+/// transcript's lines arrived.
+fn happenings(said: &[TranscriptLine], heard: &[Stretch]) -> Vec<(u64, String)> {
     let mut asked: Option<u64> = None;
-    let mut entries: Vec<(String, String)> = Vec::new();
+    let mut entries: Vec<(u64, String)> = heard
+        .iter()
+        .map(|stretch| (stretch.begin_ms, format!("{} speaks", speaker(stretch.role))))
+        .collect();
     for line in said {
-        let (at, what) = match line {
+        let what = match line {
+            TranscriptLine::Transcript { .. } if !heard.is_empty() => continue,
             TranscriptLine::Transcript { role: Role::User, at_ms, .. } => {
-                asked = latencies.then_some(*at_ms);
-                (*at_ms, "The caller spoke".to_owned())
+                asked = Some(*at_ms);
+                "Caller's line arrived".to_owned()
             }
-            TranscriptLine::Transcript { role: Role::Assistant, at_ms, .. } => {
-                let what = match asked.take() {
-                    Some(since) => {
-                        format!("The agent answered after {} ms", at_ms.saturating_sub(since))
-                    }
-                    None => "The agent spoke".to_owned(),
-                };
-                (*at_ms, what)
-            }
-            TranscriptLine::Dtmf { digit, at_ms } => {
-                (*at_ms, format!("The caller pressed {digit}"))
-            }
-            TranscriptLine::Truncated { at_ms } => {
-                (*at_ms, "More was said than is kept".to_owned())
-            }
+            TranscriptLine::Transcript { role: Role::Assistant, at_ms, .. } => match asked.take() {
+                Some(since) => {
+                    let wait = words::short(at_ms.saturating_sub(since));
+                    format!("Agent's line arrived, {wait} after the caller's")
+                }
+                None => "Agent's line arrived".to_owned(),
+            },
+            TranscriptLine::Dtmf { digit, .. } => format!("Caller pressed {digit}"),
+            TranscriptLine::Truncated { .. } => "The transcript was cut: it is too long".to_owned(),
         };
-        entries.push((words::into_call(at), what));
+        entries.push((line.at_ms(), what));
     }
+    entries.sort_by_key(|(at, _)| *at);
+    entries
+}
+
+fn events(call: &Call, said: &[TranscriptLine], heard: &[Stretch]) -> Markup {
+    let entries = happenings(said, heard);
     html! {
         ol.line {
             li { span.muted { "Start" } span {
-                @if call.key_id.is_some() { "The key was proved and the call admitted, " } @else { "The call was admitted, " }
+                @if call.key_id.is_some() { "Key accepted, " } @else { "Browser test accepted, " }
                 (words::when(call.started_at))
             } }
-            @for (at, what) in &entries { li { span.muted { (at) } span { (what) } } }
+            @for (at, what) in &entries { li { span.muted { (words::into_call(*at)) } span { (what) } } }
             @if let (Some(ended), Some(reason)) = (call.ended_at, call.end_reason) {
                 li { span.muted { "End" } span { (words::reason(reason)) ", " (words::when(ended)) } }
             }
@@ -256,16 +272,30 @@ mod tests {
                 said(Role::Assistant, "Yes", 1_640),
             ],
         );
-        let html = events(&call, &lines, true).into_string();
-        assert!(html.contains("The agent spoke"));
-        assert!(html.contains("The agent answered after 640 ms"), "{html}");
+        let html = events(&call, &lines, &[]).into_string();
+        assert!(html.contains("Agent's line arrived<"), "{html}");
+        assert!(html.contains("Agent's line arrived, 640 ms after the caller's"), "{html}");
 
         // Who was heard when is the better witness.
         let heard = |role, begin_ms, end_ms| Stretch { role, begin_ms, end_ms };
         let heard = [heard(Role::User, 1_000, 1_500), heard(Role::Assistant, 1_710, 2_000)];
         let html = page(&call, (&lines, &heard), &agent(), None, true).into_string();
-        assert!(html.contains("The agent answered after 210 ms at the median"), "{html}");
+        assert!(html.contains("Response time: median 210 ms, max 210 ms."), "{html}");
         assert!(!html.contains("640"), "{html}");
+    }
+
+    /// A bot sends the words when it has understood them, seconds after they were said.
+    #[test]
+    fn the_list_of_events_and_the_turns_say_the_same() {
+        let heard = |role, begin_ms, end_ms| Stretch { role, begin_ms, end_ms };
+        let heard = [heard(Role::User, 1_600, 4_000), heard(Role::Assistant, 5_300, 6_000)];
+        let lines =
+            [said(Role::User, "Hi", 4_700), TranscriptLine::Dtmf { digit: '5', at_ms: 4_900 }];
+        let told: Vec<(u64, String)> = happenings(&lines, &heard);
+        let told: Vec<(u64, &str)> = told.iter().map(|(at, what)| (*at, what.as_str())).collect();
+        let expected =
+            [(1_600, "Caller speaks"), (4_900, "Caller pressed 5"), (5_300, "Agent speaks")];
+        assert_eq!(told, expected);
     }
 
     #[test]

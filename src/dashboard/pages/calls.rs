@@ -14,6 +14,7 @@ use crate::{
     dashboard::{
         answer::{Answer, Trouble, ok},
         layout::{self, Section},
+        paging::{Place, Ways},
         part::{self, Row},
         seen::Seen,
         words,
@@ -91,7 +92,8 @@ pub fn rows(
 pub struct Wanted {
     live: Option<String>,
     agent_id: Option<String>,
-    after: Option<String>,
+    #[serde(flatten)]
+    place: Place,
 }
 
 impl Wanted {
@@ -109,40 +111,32 @@ pub async fn show(context: Data<Context>, seen: Seen, wanted: Query<Wanted>) -> 
     let account = seen.account_id()?;
     let filter =
         CallFilter { live: wanted.live(), agent_id: wanted.agent(), ..CallFilter::of(account) };
-    let after = wanted.after.as_deref().and_then(|id| id.parse().ok());
+    let page_of = wanted.place.page(LISTED);
     let (mut listed, agents) = context
         .store
         .read(move |conn| {
-            let listed = rows(conn, filter, Page { after, limit: LISTED + 1 })?;
+            let listed = rows(conn, filter, page_of)?;
             let agents = agents::list(conn, Some(account), Page { after: None, limit: CHOICES })?;
             Ok::<_, Trouble>((listed, agents))
         })
         .await?;
-    let more = listed.len() > usize::try_from(LISTED).unwrap_or(usize::MAX);
-    listed.truncate(usize::try_from(LISTED).unwrap_or(usize::MAX));
-    let next = listed.last().filter(|_| more).map(|last| {
-        let live = filter.live.map(|live| format!("&live={live}")).unwrap_or_default();
-        let agent = filter.agent_id.map(|id| format!("&agent_id={id}")).unwrap_or_default();
-        format!("/calls?after={}{live}{agent}", last.id)
-    });
+    let live = filter.live.map(|live| format!("live={live}"));
+    let agent = filter.agent_id.map(|id| format!("agent_id={id}"));
+    let query = live.into_iter().chain(agent).collect::<Vec<_>>().join("&");
+    let ways = wanted.place.ways(&mut listed, LISTED, ("/calls", &query), |row| row.id);
     let choices: Vec<(String, String)> =
         agents.into_iter().map(|agent| (agent.id.to_string(), agent.name)).collect();
-    let content = page(&listed, filter, &choices, next.as_deref());
+    let content = page(&listed, filter, &choices, &ways);
     Ok(ok(layout::frame(&seen.frame, Section::Calls, "Calls", &["live.js"], &content)))
 }
 
-fn page(
-    rows: &[CallRow],
-    filter: CallFilter,
-    agents: &[(String, String)],
-    next: Option<&str>,
-) -> Markup {
+fn page(rows: &[CallRow], filter: CallFilter, agents: &[(String, String)], ways: &Ways) -> Markup {
     let agent = filter.agent_id.map(|id| id.to_string());
     html! {
         (part::top(None, "Calls", &html! {}))
         form.inline method="get" action="/calls" aria-label="Filter" {
             div.field {
-                label for="filter-live" { "Show" }
+                label for="filter-live" { "State" }
                 select #filter-live name="live" {
                     option value="" selected[filter.live.is_none()] { "All calls" }
                     option value="true" selected[filter.live == Some(true)] { "Live calls" }
@@ -162,9 +156,11 @@ fn page(
         }
         section.card aria-label="Calls" {
             div #calls data-live {
-                @if rows.is_empty() { p.empty { "No such call yet." } }
+                @if rows.is_empty() && (filter.live.is_some() || agent.is_some()) {
+                    p.empty { "No call matches the filter." }
+                } @else if rows.is_empty() { p.empty { "No calls yet." } }
                 @else { (all_table(rows)) }
-                (part::older(next))
+                (ways.links())
             }
         }
     }
@@ -183,26 +179,42 @@ pub fn standing(id: CallId, end_reason: Option<EndReason>, ended: bool) -> Marku
     }
 }
 
-/// Who called whom.
+/// Who called.
 pub fn caller(from: Option<&str>, by_ticket: bool) -> Markup {
     match from {
-        Some(from) => html! { (from) },
-        None if by_ticket => html! { "From this dashboard" },
-        None => html! { span.muted { "Not told" } },
+        None if by_ticket => html! { "Browser test" },
+        from => number(from),
+    }
+}
+
+/// A telephone number, or whatever else the provider calls by.
+pub fn number(number: Option<&str>) -> Markup {
+    number.map_or_else(|| words::none("not sent by the provider"), part::unbroken)
+}
+
+/// How long a call lasted, or has lasted so far.
+pub fn duration(started_at: i64, ended_at: Option<i64>) -> Markup {
+    match ended_at {
+        Some(ended) => {
+            let ms = u64::try_from(ended.saturating_sub(started_at)).unwrap_or(0);
+            html! { (words::short(ms)) }
+        }
+        None => words::since(started_at),
     }
 }
 
 /// The agent of a call, and the way to its page while it has one.
 pub fn agent(id: AgentId, agent: &Label) -> Markup {
     html! {
-        @if agent.is_deleted { (agent.name) " " span.muted { "(deleted)" } }
-        @else { a href={ "/agents/" (id) } { (agent.name) } }
+        @if agent.is_deleted { (part::clip(&format!("{} (deleted)", agent.name))) }
+        @else { (part::clip_link(&format!("/agents/{id}"), &agent.name)) }
     }
 }
 
-fn cells(row: &CallRow) -> [Markup; 4] {
+/// `began` is when it did, for those who look.
+fn cells(row: &CallRow, began: &Markup) -> [Markup; 4] {
     [
-        html! { a href={ "/calls/" (row.id) } { (words::when(row.started_at)) } },
+        html! { a href={ "/calls/" (row.id) } { (began) } },
         agent(row.agent_id, &row.agent),
         caller(row.from.as_deref(), row.by_ticket),
         standing(row.id, row.end_reason, row.ended_at.is_some()),
@@ -211,28 +223,41 @@ fn cells(row: &CallRow) -> [Markup; 4] {
 
 /// Live calls only.
 pub fn live_table(rows: &[CallRow]) -> Markup {
-    let rows: Vec<Row> =
-        rows.iter().map(|row| Row { id: row.id.to_string(), cells: cells(row).into() }).collect();
-    part::table("Live calls", &["Began", "Agent", "Caller", "State"], &rows)
+    let rows: Vec<Row> = rows
+        .iter()
+        .map(|row| {
+            let [began, agent, from, state] = cells(row, &words::time(row.started_at));
+            let duration = words::since(row.started_at);
+            Row { id: row.id.to_string(), cells: vec![began, agent, from, duration, state] }
+        })
+        .collect();
+    part::narrow_table("Live calls", &["Started", "Agent", "From", "Duration", "State"], &rows)
 }
 
 fn all_table(rows: &[CallRow]) -> Markup {
     let rows: Vec<Row> = rows
         .iter()
         .map(|row| {
-            let mut cells: Vec<Markup> = cells(row).into();
-            cells.insert(
-                3,
-                html! { @if let Some(to) = &row.to { (to) } @else { span.muted { "Not told" } } },
-            );
-            cells.push(match row.billed {
-                Some(billed) => html! { (words::length(billed.0)) },
-                None => html! { span.muted { "Not yet" } },
-            });
-            Row { id: row.id.to_string(), cells }
+            let [began, agent, from, state] = cells(row, &words::when(row.started_at));
+            let to = number(row.to.as_deref());
+            let duration = match row.ended_at {
+                Some(ended) => {
+                    html! { (words::timer(ended.saturating_sub(row.started_at) / 1_000)) }
+                }
+                None => words::since(row.started_at),
+            };
+            let billed = match row.billed {
+                Some(billed) => html! { (words::timer(billed.0)) },
+                None => words::none("not billed yet"),
+            };
+            Row {
+                id: row.id.to_string(),
+                cells: vec![began, agent, from, to, state, duration, billed],
+            }
         })
         .collect();
-    part::table("Calls", &["Began", "Agent", "Caller", "Called", "State", "Billed"], &rows)
+    let columns = ["Started", "Agent", "From", "To", "State", "Duration", "Billed"];
+    part::table("Calls", &columns, &rows)
 }
 
 #[cfg(test)]
@@ -257,11 +282,10 @@ mod tests {
     #[test]
     fn a_live_call_has_a_place_for_its_state_and_an_ended_one_its_reason() {
         let rows = [row(None), row(Some(EndReason::Hangup))];
-        let html = page(&rows, CallFilter::default(), &[], Some("/calls?after=x")).into_string();
+        let html = page(&rows, CallFilter::default(), &[], &Ways::default()).into_string();
         assert!(html.contains(&format!("data-call-state=\"{}\">Live", rows[0].id)));
-        assert!(html.contains("Hung up") && html.contains("1 min 01 s"));
+        assert!(html.contains("Caller hung up") && html.contains(">1:01<"));
         assert!(html.contains("Front &lt;desk&gt;"));
-        assert!(html.contains("href=\"/calls?after=x\""));
         assert!(html.contains(&format!("href=\"/agents/{}\"", rows[0].agent_id)));
         let deleted = Label { is_deleted: true, ..rows[0].agent.clone() };
         let html = agent(rows[0].agent_id, &deleted).into_string();
@@ -274,7 +298,7 @@ mod tests {
         let text = |live: &str, agent: &str| Wanted {
             live: Some(live.to_owned()),
             agent_id: Some(agent.to_owned()),
-            after: None,
+            place: Place::default(),
         };
         assert_eq!(text("", "").live(), None);
         assert_eq!(text("true", "agt_x").live(), Some(true));

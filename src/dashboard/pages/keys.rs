@@ -34,7 +34,7 @@ pub fn section(agent: AgentId, keys: &[KeyView], now: i64) -> Markup {
             }
             div #keys data-live {
                 @if keys.is_empty() {
-                    p.empty { "There is no key yet. A provider needs one to place calls to this agent." }
+                    p.empty { "No keys yet. A provider needs a key to call this agent." }
                 } @else { (list(agent, keys, now)) }
             }
         }
@@ -63,7 +63,7 @@ fn list(agent: AgentId, keys: &[KeyView], now: i64) -> Markup {
 }
 
 fn name(key: &Key) -> Markup {
-    html! { span id={ "name-" (key.id) } { (title(key)) br; code.muted { "…" (key.suffix) } } }
+    html! { div id={ "name-" (key.id) } { (part::clip(&title(key))) code.muted { "…" (key.suffix) } } }
 }
 
 /// How old a key is, with a warning while it can still be used.
@@ -72,7 +72,7 @@ fn age(key: &Key, now: i64) -> Markup {
     let text = if days == 0 { "Today".to_owned() } else { words::count(days, "day") };
     html! {
         (text)
-        @if key.is_active && days >= OLD { br; (part::tag("careful", "Rotate it soon")) }
+        @if key.is_active && days >= OLD { br; (part::tag("careful", "Rotate soon")) }
     }
 }
 
@@ -82,7 +82,7 @@ fn live(view: &KeyView) -> Markup {
     }
 }
 
-/// Active, or revoked and whether somebody still tries it.
+/// Active, or revoked and whether it is still used.
 fn state(key: &Key) -> Markup {
     html! {
         @if key.is_active { (part::tag("good", "Active")) }
@@ -106,7 +106,7 @@ fn actions(agent: AgentId, view: &KeyView, rotation: bool) -> Markup {
         @if key.is_active {
             div.actions {
                 a.button.slim href={ "/agents/" (agent) "/keys/" (key.id) "/rotate" } aria-describedby={ "name-" (key.id) } {
-                    @if rotation { "Go on rotating" } @else { "Rotate" }
+                    @if rotation { "Continue rotation" } @else { "Rotate" }
                 }
                 (revoke_button(key, "danger slim"))
             }
@@ -148,7 +148,7 @@ pub fn new_dialog(agent: &str, replaces: Option<&Key>, voice: &str) -> Markup {
         id: "new-key-name",
         name: "name",
         label: "Name",
-        hint: "Where it will be used, such as the provider. May stay empty.",
+        hint: "Optional. Where the key is used, for example the provider.",
         value: &proposed,
         kind: Kind::Optional,
         ..Field::default()
@@ -180,33 +180,37 @@ fn made(voice: &str, rotating: bool) -> Markup {
     let tls = voice.starts_with("wss://");
     html! {
         h2 tabindex="-1" { "Your new key" }
-        p.note.careful { "This is the only time the key is shown. Copy it now: it cannot be looked up later." }
+        p.note.careful { "The key is shown only once. Copy it now." }
         div.copy {
             code.secret #the-key data-key-part="key" {}
             (copy("the-key", "", "main"))
         }
-        h3 { "The address your provider calls" }
+        h3 { "Address for the provider" }
         div.copy {
             code.secret #the-url data-key-part="url" { "{url}" }
             (copy("the-url", "the address", "slim"))
         }
         @if !tls {
             p.note.careful {
-                "This server is reached without TLS, and providers need an address that begins with wss://. "
-                "Put it behind TLS and set UPVOOT_PUBLIC_URL to that address, or give it a certificate with "
+                "This server is reached without TLS, but providers require an address that starts with wss://. "
+                "Terminate TLS in front of it and set UPVOOT_PUBLIC_URL to that address, or set "
                 "UPVOOT_TLS_CERT and UPVOOT_TLS_KEY. On this machine the address works as it is."
             }
         }
         h3 { "Ready to paste" }
         div {
-            @for (i, Snippet { provider, place, text }) in SNIPPETS.iter().enumerate() {
+            @for (i, snippet) in SNIPPETS.iter().enumerate() {
+                @let Snippet { provider, page, place, .. } = snippet;
                 @let id = format!("snippet-{i}");
                 details name="snippet" {
                     summary { (provider) }
                     div.copy {
-                        p.hint { (place) }
+                        p.hint {
+                            (place)
+                            @if !page.is_empty() { " " a href={ "/help/" (page) } target="_blank" { "About " (provider.split([',', ':']).next().unwrap_or(provider)) } }
+                        }
                         pre id=(id) tabindex="0" aria-label={ (provider) " snippet" } data-key-part="text" {
-                            (text.replace("{tls}", if tls { "yes" } else { "no" }))
+                            (snippet.filled(tls))
                         }
                         (copy(&id, &format!("the {provider} snippet"), "slim"))
                     }
@@ -216,7 +220,7 @@ fn made(voice: &str, rotating: bool) -> Markup {
         div.foot {
             p.wrong data-key-warning role="alert" {}
             div.actions {
-                @if !rotating { p.hint { "“Try it”, on the page behind, calls the agent from this browser." } }
+                @if !rotating { p.hint { "To call the agent from this browser, close this and choose “Try it”." } }
                 button.main type="button" data-closes { "Close" }
             }
         }
@@ -231,7 +235,7 @@ pub fn revoke_dialog() -> Markup {
         &html! {
             form {
                 p { strong data-slot="name" {} " " code.muted { "…" span data-slot="suffix" {} } }
-                p { "From now on every call with it is refused. This is for ever." }
+                p { "New calls with this key are refused. This cannot be undone." }
                 p data-live-calls role="status" {}
                 div.check data-ending hidden {
                     input #end-calls type="checkbox" name="end_calls";
@@ -277,9 +281,9 @@ mod tests {
 
     #[test]
     fn an_old_key_is_warned_of_from_its_ninetieth_day() {
-        assert!(!row(view(89, true)).contains("Rotate it soon"));
-        assert!(row(view(90, true)).contains("Rotate it soon"));
-        assert!(!row(view(90, false)).contains("Rotate it soon"));
+        assert!(!row(view(89, true)).contains("Rotate soon"));
+        assert!(row(view(90, true)).contains("Rotate soon"));
+        assert!(!row(view(90, false)).contains("Rotate soon"));
     }
 
     #[test]
@@ -297,7 +301,7 @@ mod tests {
         let mut new = view(0, true);
         new.key.replaces = Some(old.key.id);
         let html = list(AgentId::new(), &[new, old], 0).into_string();
-        assert_eq!(html.matches("Go on rotating").count(), 1);
+        assert_eq!(html.matches("Continue rotation").count(), 1);
     }
 
     #[test]
@@ -306,6 +310,9 @@ mod tests {
         assert!(!html.contains("sk_live_"));
         assert!(html.contains("UPVOOT_PUBLIC_URL"));
         assert!(!new_dialog("agt_1", None, "wss://h/voice/").into_string().contains("PUBLIC_URL"));
-        assert!(html.contains("tls_enabled = no") && !html.contains("{tls}"));
+        assert!(html.contains("tls_enabled = no") && html.contains("href=\"/help/twilio\""));
+        assert!(
+            new_dialog("agt_1", None, "wss://h/voice/").into_string().contains("tls_enabled = yes")
+        );
     }
 }

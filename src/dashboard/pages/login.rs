@@ -97,8 +97,8 @@ pub(super) fn words(code: Code, wait: Option<&HeaderValue>) -> String {
 fn not_set_up() -> Markup {
     let content = html! {
         h1 { "Not set up yet" }
-        p { "There is no user yet. The server has printed a link when it started: open it to create the first user." }
-        p.muted { "The link works once, for an hour. Restart the server to get a new one." }
+        p { "There is no user yet. The server printed a link when it started: open it to create the first user." }
+        p.muted { "The link is valid for one hour, once. Restart the server to get a new link." }
     };
     layout::gate("Not set up yet", &content)
 }

@@ -13,6 +13,7 @@ mod agents;
 mod audit;
 mod call;
 mod calls;
+mod help;
 mod keys;
 mod login;
 mod oidc;
@@ -79,6 +80,7 @@ pub fn configure(app: &mut web::ServiceConfig) {
         .service(at("/calls/{id}").get(call::show))
         .service(at("/points").get(points::show))
         .service(at("/audit").get(audit::show))
+        .service(at("/help/{page}").get(help::show))
         .service(at("/accounts").get(accounts::show))
         .service(at("/accounts/{id}").get(account::show))
         .service(at("/users").get(users::show))

@@ -61,7 +61,7 @@ fn landed(arrival: &Arrival) -> HttpResponse {
     let next = &arrival.next;
     let content = html! {
         h1 { "You are signed in" }
-        p { a href=(next) { "Go on" } }
+        p { a href=(next) { "Continue" } }
     };
     let mut answer = ok(layout::gate("Signed in", &content));
     let refresh = HeaderValue::from_str(&format!("0; url={next}"));
@@ -82,20 +82,20 @@ fn turned_away(why: &TurnedAway, next: &str) -> HttpResponse {
     };
     let words: &str = match why {
         TurnedAway::NotBegun => {
-            "This sign-in was begun in another browser, too long ago, or is done already. Try again."
+            "This sign-in was started in another browser, has expired, or is already complete. Try again."
         }
-        TurnedAway::Declined => "Your single sign-on service did not let you through. Try again.",
+        TurnedAway::Declined => "Your single sign-on service refused the sign-in. Try again.",
         TurnedAway::Unproved => {
-            "What your single sign-on service says cannot be trusted, and the log says why."
+            "The answer of your single sign-on service is not valid; the server's log has the cause."
         }
         TurnedAway::Unverified => {
             "Your single sign-on service has not verified your e-mail address."
         }
         TurnedAway::Nobody => {
-            "Nobody with your e-mail address may sign in here. If you have a password here, sign in with it and connect single sign-on on your own page; else the server's operator can change that."
+            "No user here has your e-mail address. If you have a password here, sign in with it and connect single sign-on under “Your account”; otherwise ask the server's operator."
         }
         TurnedAway::Unreachable => {
-            "Your single sign-on service does not answer. Try again in a moment, or use your password."
+            "Your single sign-on service does not respond. Try again, or use your password."
         }
         TurnedAway::Other(problem) => &login::words(problem.code(), wait.as_ref()),
     };

@@ -1,4 +1,4 @@
-//! `/`: what goes on now, what went on lately, and how long the points last.
+//! `/`: live calls, recent use, and how long the points last.
 //!
 //! As long as nothing was ever called, the page leads through the first steps instead of showing empty
 //! plots. What a call looks like in a list is in [`super::calls`].
@@ -11,6 +11,7 @@ use crate::{
     clock::wall_ms,
     dashboard::{
         answer::{Answer, Trouble, ok},
+        balance::{self, Recent},
         layout::{self, Frame, Section},
         part,
         plot::{self, Day},
@@ -29,8 +30,6 @@ use crate::{
 const DAY_MS: i64 = 86_400_000;
 /// Days that the plots show.
 const PLOTTED: i64 = 14;
-/// Days that the recent rate is taken from.
-const RECENT: i64 = 7;
 /// Live calls that are listed here; the list of calls has them all.
 const LISTED: i64 = 20;
 
@@ -41,9 +40,7 @@ pub struct View {
     live_count: i64,
     free: Seconds,
     held: Seconds,
-    /// How long the points last at the rate of the last [`RECENT`] days, or of the account's life where
-    /// that is shorter.
-    lasting: Option<String>,
+    recent: Recent,
     days: Vec<(i64, DayUse)>,
     steps: Option<Steps>,
     /// Whose a new agent will be; `None` when the reader may not make one.
@@ -74,10 +71,7 @@ pub async fn show(context: Data<Context>, seen: Seen) -> Answer {
             let live_count = call_rows::count_live(conn, account.id, None)?;
             let uses = call_rows::per_day(conn, account.id, (today - PLOTTED + 1) * DAY_MS)?;
             let days = filled(&uses, today);
-            let recent = days.iter().rev().take(usize::try_from(RECENT).unwrap_or(7));
-            let recent = Seconds(recent.map(|(_, used)| used.seconds.0).sum());
-            let since = account.created_at.max((today - RECENT + 1) * DAY_MS);
-            let lasting = words::lasting(account.free(), recent, now - since);
+            let recent = Recent::of(&uses, account.created_at, now);
             let steps = steps(conn, account.id)?.map(|(agent, has_key)| Steps {
                 needs_points: account.free().0 <= 0,
                 may_top_up,
@@ -86,7 +80,7 @@ pub async fn show(context: Data<Context>, seen: Seen) -> Answer {
                 has_key,
             });
             let (free, held) = (account.free(), account.held);
-            Ok::<_, Trouble>(View { live, live_count, free, held, lasting, days, steps, new_agent })
+            Ok::<_, Trouble>(View { live, live_count, free, held, recent, days, steps, new_agent })
         })
         .await?;
     let content = page(&view);
@@ -140,15 +134,14 @@ fn points(view: &View) -> Markup {
     html! {
         figure.card #points-figure data-live aria-labelledby="points-title" {
             figcaption { h2 #points-title { "Points" } }
-            p.figure { (words::points(view.free)) }
+            (part::figure(&words::points(view.free)))
+            (balance::warning(view.free, view.recent))
             p.muted {
-                @if view.free.0 <= 0 { "No call can start until there are points. " }
-                @else if let Some(lasting) = &view.lasting {
-                    "At the rate of the last days they last " (lasting) ". "
-                } @else { "1 point is one minute of call. " }
-                @if view.held.0 > 0 { (words::points(view.held)) " more are held by live calls." }
+                @if let Some(forecast) = balance::forecast(view.free, view.recent) { (forecast) " " }
+                @else { "1 point is 60 seconds of call. " }
+                @if view.held.0 > 0 { "Live calls hold " (words::points_in_words(view.held)) "." }
             }
-            p { a href="/points" { "Points and ledger" } }
+            p { a href="/points" { "Ledger" } }
         }
     }
 }
@@ -159,7 +152,7 @@ fn live(view: &View) -> Markup {
             h2 #live-title { "Live calls" }
             div #live-calls data-live {
                 @if view.live.is_empty() {
-                    p.empty { "No call is live. A call appears here by itself as soon as it begins." }
+                    p.empty { "No live calls. New calls appear here as they start." }
                 } @else {
                     (calls::live_table(&view.live))
                     @if view.live_count > LISTED {
@@ -192,9 +185,8 @@ fn plots(days: &[(i64, DayUse)]) -> Markup {
         .iter()
         .fold((0, 0), |(calls, seconds), (_, used)| (calls + used.calls, seconds + used.seconds.0));
     let calls_summary =
-        format!("Calls per day: {} within {PLOTTED} days.", words::count(calls, "call"));
-    let times_summary =
-        format!("Talk time per day: {} within {PLOTTED} days.", words::length(seconds));
+        format!("Calls per day: {} in {PLOTTED} days.", words::count(calls, "call"));
+    let times_summary = format!("Talk time per day: {} in {PLOTTED} days.", words::length(seconds));
     let rows: Vec<part::Row> = days
         .iter()
         .rev()
@@ -210,8 +202,8 @@ fn plots(days: &[(i64, DayUse)]) -> Markup {
     html! {
         section.card aria-labelledby="lately-title" {
             div.top {
-                h2 #lately-title { "The last " (PLOTTED) " days" }
-                p.muted.small { (words::count(calls, "call")) ", " (words::length(seconds)) ", by days of UTC" }
+                h2 #lately-title { "Last " (PLOTTED) " days" }
+                p.muted.small { (words::count(calls, "call")) ", " (words::length(seconds)) ", UTC days" }
             }
             div #plots data-live {
                 div.pair.halves {
@@ -220,7 +212,7 @@ fn plots(days: &[(i64, DayUse)]) -> Markup {
                 }
             }
             details {
-                summary { "The same as a table" }
+                summary { "Show as table" }
                 (part::table("Calls and talk time per day", &["Day", "Calls", "Talk time"], &rows))
             }
         }
@@ -242,27 +234,27 @@ fn first_steps(steps: &Steps, may_change: bool) -> Markup {
                     li.now {
                         h3 { "Add points" }
                         div {
-                            p.muted { "1 point is one minute of call. Without points no call can start." }
+                            p.muted { "1 point is 60 seconds of call. Without points calls are refused." }
                             @if steps.may_top_up { p { a.button.main href="/points" { "Add points" } } }
-                            @else { p { "Ask whoever runs this server to add some." } }
+                            @else { p { "Ask the server's operator to add some." } }
                         }
                     }
                 }
                 li class=(state(has_agent, !steps.needs_points)) {
-                    h3 { "Make an agent" }
+                    h3 { "Create an agent" }
                     div {
-                        p.muted { "It answers the call: say what it is called and how it greets." }
+                        p.muted { "An agent answers calls. Choose its name and its greeting." }
                         @if !has_agent && may_change {
                             p { button.main type="button" data-opens="new-agent" { "New agent" } }
                         }
                     }
                 }
                 li class=(state(steps.has_key, has_agent)) {
-                    h3 { "Make a key" }
+                    h3 { "Create a key" }
                     div {
-                        p.muted { "Your telephony provider calls the agent with it. It is shown once." }
+                        p.muted { "Your telephony provider calls the agent with it. It is shown only once." }
                         @if let (Some(agent), false, true) = (&steps.agent, steps.has_key, steps.may_keys) {
-                            p { a.button.main href={ "/agents/" (agent) } { "To the agent's keys" } }
+                            p { a.button.main href={ "/agents/" (agent) } { "Create key" } }
                         }
                     }
                 }
@@ -285,9 +277,9 @@ fn no_account(frame: &Frame) -> Markup {
     let content = html! {
         (part::top(None, "Overview", &html! {}))
         section.card {
-            h2 { "There is no account yet" }
+            h2 { "No account yet" }
             p { "Agents, calls and points belong to an account." }
-            p { a.button.main href="/accounts" { "To the accounts" } }
+            p { a.button.main href="/accounts" { "Create account" } }
         }
     };
     layout::frame(frame, Section::Overview, "Overview", &[], &content)
@@ -298,12 +290,13 @@ mod tests {
     use super::*;
 
     fn view(steps: Option<Steps>) -> View {
+        let uses = [10, 11, 12].map(|day| DayUse { day, calls: 1, seconds: Seconds(200) });
         View {
             live: Vec::new(),
             live_count: 0,
             free: Seconds(6_000),
             held: Seconds(60),
-            lasting: words::lasting(Seconds(6_000), Seconds(600), 7 * DAY_MS),
+            recent: Recent::of(&uses, 0, 12 * DAY_MS),
             days: filled(&[DayUse { day: 10, calls: 3, seconds: Seconds(200) }], 12),
             steps,
             new_agent: Some("acc_1".to_owned()),
@@ -321,9 +314,10 @@ mod tests {
     #[test]
     fn points_tell_how_long_they_last_and_calls_have_a_region_with_a_name() {
         let html = page(&view(None)).into_string();
-        assert!(html.contains("they last about 70 days"), "{html}");
+        assert!(html.contains("About 60 days left at last week's usage."), "{html}");
         assert!(html.contains("<section class=\"card\" aria-labelledby=\"live-title\">"));
-        assert!(html.contains("3 calls within 14 days"));
+        assert!(html.contains("Live calls hold 1 point."), "{html}");
+        assert!(html.contains("3 calls in 14 days"));
         assert!(html.contains("<td role=\"cell\" data-label=\"Calls\"><div>3</div></td>"));
     }
 
@@ -336,7 +330,7 @@ mod tests {
         };
         assert!(steps(None, false, true).contains("<a class=\"button main\" href=\"/points\">"));
         assert!(steps(None, false, false).contains("data-opens=\"new-agent\">New agent"));
-        assert!(steps(Some("agt_1"), false, false).contains("To the agent's keys"));
+        assert!(steps(Some("agt_1"), false, false).contains("Create key"));
         assert!(steps(Some("agt_1"), true, false).contains("href=\"/agents/agt_1/try\""));
     }
 }

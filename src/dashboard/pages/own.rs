@@ -62,7 +62,7 @@ pub async fn change_password(
         Ok(()) => render(&seen, &auth, StatusCode::OK, Some(Outcome::Done)),
         Err(problem) => {
             let words = match problem.code() {
-                Code::WrongCredentials => "The current password is not right.",
+                Code::WrongCredentials => "The current password is wrong.",
                 Code::InvalidField => GUESSABLE,
                 code => code.detail(),
             };
@@ -93,7 +93,7 @@ fn before(Refused { count, last_at, last_from }: &Refused) -> Markup {
     html! {
         @if *count == 1 { "One sign-in as you was refused" } @else { (count) " sign-ins as you were refused" }
         " between your last session and this one; the last one " (words::when(*last_at)) " from " (last_from)
-        ". If it was not you, somebody guesses your password: a long one that you use nowhere else withstands it."
+        ". If it was not you, your password may be under attack: use a long one that you use nowhere else."
     }
 }
 
@@ -105,10 +105,10 @@ fn content(
     single_sign_on: bool,
 ) -> Markup {
     html! {
-        (part::top(None, "You", &html! {}))
-        section.card aria-label="You" {
+        (part::top(None, "Your account", &html! {}))
+        section.card aria-label="Your account" {
             dl.facts {
-                div { dt { "E-mail" } dd { (email) } }
+                div { dt { "E-mail" } dd { (part::clip(email)) } }
                 div { dt { "Role" } dd { (role) } }
             }
             @if let Some(refused) = refused { p.note.bad { (before(refused)) } }
@@ -116,7 +116,7 @@ fn content(
         section.card aria-labelledby="password-title" {
             h2 #password-title { "Password" }
             @match outcome {
-                Some(Outcome::Done) => p.note role="status" { "Changed. You are signed out everywhere else." },
+                Some(Outcome::Done) => p.note role="status" { "Changed. All your other sessions have ended." },
                 Some(Outcome::Refused(words)) => p.note.bad role="alert" { (words) },
                 None => {}
             }
@@ -142,7 +142,7 @@ fn content(
                 div.top {
                     div {
                         h2 #connect-title { "Single sign-on" }
-                        p.muted { "Connects you with whoever has your e-mail address there, so that you can sign in that way. Once is enough." }
+                        p.muted { "Connects your user with your single sign-on identity. Required once." }
                     }
                     a.button href="/login/oidc?next=/account" { "Connect" }
                 }
@@ -152,7 +152,7 @@ fn content(
             div.top {
                 div {
                     h2 #everywhere-title { "Sign out everywhere" }
-                    p.muted { "Ends every session of yours, on every device, this one too." }
+                    p.muted { "Ends all your sessions on all devices, this one too." }
                 }
                 form method="post" action="/account/sign-out-everywhere" {
                     button.danger type="submit" { "Sign out everywhere" }

@@ -2,21 +2,23 @@
 
 use actix_web::web::{Data, Query};
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::Context;
 use crate::{
+    clock::wall_ms,
     dashboard::{
         answer::{Answer, Trouble, ok},
+        balance::{self, Recent},
         layout::{self, Section},
+        paging::{Place, Ways},
         part::{self, Field, Kind, Row},
         seen::Seen,
         words,
     },
     id::LedgerId,
     store::{
-        Page,
         accounts::Account,
+        calls,
         ledger::{self, Entry, EntryKind},
     },
 };
@@ -24,26 +26,30 @@ use crate::{
 /// Entries on a page.
 const LISTED: i64 = 50;
 
-/// Where the list goes on.
-#[derive(Debug, Default, Deserialize)]
-pub struct Wanted {
-    after: Option<String>,
-}
-
 /// The page.
-pub async fn show(context: Data<Context>, seen: Seen, wanted: Query<Wanted>) -> Answer {
+pub async fn show(context: Data<Context>, seen: Seen, place: Query<Place>) -> Answer {
     let account = seen.account.clone().ok_or(Trouble::NoAccount)?;
-    let (id, after) = (account.id, wanted.after.as_deref().and_then(|id| id.parse().ok()));
-    let page_of = Page::<LedgerId> { after, limit: LISTED + 1 };
-    let mut entries = context.store.read(move |conn| ledger::list(conn, id, page_of)).await?;
-    let more = entries.len() > usize::try_from(LISTED).unwrap_or(usize::MAX);
-    entries.truncate(usize::try_from(LISTED).unwrap_or(usize::MAX));
-    let next = entries.last().filter(|_| more).map(|last| format!("/points?after={}", last.id));
-    let content = page(&account, &entries, next.as_deref(), seen.may_operate());
+    let (id, now, page_of) = (account.id, wall_ms(), place.page::<LedgerId>(LISTED));
+    let (mut entries, uses) = context
+        .store
+        .read(move |conn| {
+            let entries = ledger::list(conn, id, page_of)?;
+            Ok::<_, Trouble>((entries, calls::per_day(conn, id, Recent::since(now))?))
+        })
+        .await?;
+    let recent = Recent::of(&uses, account.created_at, now);
+    let ways = place.ways(&mut entries, LISTED, ("/points", ""), |entry| entry.id);
+    let content = page(&account, recent, &entries, &ways, seen.may_operate());
     Ok(ok(layout::frame(&seen.frame, Section::Points, "Points", &["live.js"], &content)))
 }
 
-fn page(account: &Account, entries: &[Entry], next: Option<&str>, may_add: bool) -> Markup {
+fn page(
+    account: &Account,
+    recent: Recent,
+    entries: &[Entry],
+    ways: &Ways,
+    may_add: bool,
+) -> Markup {
     let add = html! {
         @if may_add {
             button type="button" data-opens="adjust-points" { "Adjust" }
@@ -54,22 +60,26 @@ fn page(account: &Account, entries: &[Entry], next: Option<&str>, may_add: bool)
         (part::top(None, "Points", &add))
         figure.card #balance data-live aria-labelledby="balance-title" {
             figcaption { h2 #balance-title { "Points" } }
-            p.figure { (words::points(account.free())) }
+            (part::figure(&words::points(account.free())))
+            (balance::warning(account.free(), recent))
+            @if let Some(forecast) = balance::forecast(account.free(), recent) { p.muted { (forecast) } }
             dl.facts {
-                div { dt { "Free" } dd { (words::length(account.free().0)) " of call" } }
-                div { dt { "Held by live calls" } dd { (words::points(account.held)) } }
-                div { dt { "Balance" } dd { (words::points(account.balance)) } }
+                div { dt { "Available talk time" } dd { (words::length(account.free().0)) } }
+                div { dt { "Held by live calls" } dd { (words::all_points(account.held)) } }
+                div { dt { "Balance" } dd {
+                    (words::all_points(account.balance)) " (" (words::length(account.balance.0)) ")"
+                } }
             }
         }
         section.card aria-labelledby="ledger-title" {
             div.top {
                 h2 #ledger-title { "Ledger" }
-                p.muted.small { "Every entry, newest first. The balance is their sum." }
+                p.muted.small { "Newest first. 1 point is 60 s; the balance is the sum of all entries." }
             }
             div #ledger data-live {
-                @if entries.is_empty() { p.empty { "Nothing came or went yet." } }
+                @if entries.is_empty() { p.empty { "No entries yet." } }
                 @else { (table(entries)) }
-                (part::older(next))
+                (ways.links())
             }
         }
         @if may_add { (add_dialog(account)) (adjust_dialog(account)) }
@@ -85,14 +95,14 @@ fn table(entries: &[Entry]) -> Markup {
                 words::when(entry.created_at),
                 html! {
                     @match (entry.kind, entry.call_id) {
-                        (EntryKind::Call, Some(call)) => a href={ "/calls/" (call) } { "A call" },
-                        (EntryKind::Call, None) => "A call",
-                        (EntryKind::TopUp, _) => "Points added",
-                        (EntryKind::Adjustment, _) => "A correction",
+                        (EntryKind::Call, Some(call)) => a href={ "/calls/" (call) } { "Call" },
+                        (EntryKind::Call, None) => "Call",
+                        (EntryKind::TopUp, _) => "Top-up",
+                        (EntryKind::Adjustment, _) => "Adjustment",
                     }
                 },
-                html! { @if let Some(note) = &entry.note { (note) } @else { span.muted { "None" } } },
-                html! { @if entry.seconds.0 > 0 { "+" } (words::points(entry.seconds)) },
+                html! { @if let Some(note) = &entry.note { (part::clip(note)) } @else { (words::none("no note")) } },
+                html! { @if entry.seconds.0 > 0 { "+" } (words::all_points(entry.seconds)) },
                 html! {
                     @if entry.seconds.0 < 0 { "−" }
                     (words::length(entry.seconds.0.saturating_abs()))
@@ -108,7 +118,7 @@ fn add_dialog(account: &Account) -> Markup {
         id: "add-points-points",
         name: "points",
         label: "Points",
-        hint: "1 point is one minute of call.",
+        hint: "1 point is 60 seconds of call.",
         kind: Kind::Number,
         required: true,
         ..Field::default()
@@ -117,7 +127,7 @@ fn add_dialog(account: &Account) -> Markup {
         id: "add-points-note",
         name: "note",
         label: "Note",
-        hint: "Such as an invoice's number. May stay empty.",
+        hint: "Optional, for example an invoice number.",
         kind: Kind::Nullable,
         ..Field::default()
     };
@@ -127,7 +137,7 @@ fn add_dialog(account: &Account) -> Markup {
         "Add points",
         &html! {
             form data-method="POST" data-api=(api) data-idempotent data-said="Points added." {
-                p.muted { "For " (account.name) "." }
+                p.muted { "Account: " (account.name) }
                 (points.render())
                 (note.render())
                 (part::form_wrong())
@@ -142,7 +152,7 @@ fn adjust_dialog(account: &Account) -> Markup {
         id: "adjust-points-points",
         name: "points",
         label: "Points",
-        hint: "What is taken back is negative, such as −5. What live calls hold stays.",
+        hint: "Negative to take points back, for example −5. Points held by live calls stay.",
         kind: Kind::Number,
         required: true,
         ..Field::default()
@@ -151,7 +161,7 @@ fn adjust_dialog(account: &Account) -> Markup {
         id: "adjust-points-note",
         name: "note",
         label: "Note",
-        hint: "Why. It stands in the ledger, which the account's people see.",
+        hint: "The reason. The account's users see it in the ledger.",
         required: true,
         ..Field::default()
     };
@@ -160,8 +170,8 @@ fn adjust_dialog(account: &Account) -> Markup {
         "adjust-points",
         "Adjust points",
         &html! {
-            form data-method="POST" data-api=(api) data-idempotent data-said="The points are adjusted." {
-                p.muted { "For " (account.name) ". A correction or a refund; the ledger keeps both entries." }
+            form data-method="POST" data-api=(api) data-idempotent data-said="Points adjusted." {
+                p.muted { "Account: " (account.name) ". A correction or a refund; the ledger keeps both entries." }
                 (points.render())
                 (note.render())
                 (part::form_wrong())
@@ -200,12 +210,15 @@ mod tests {
             note: None,
             created_at: 0,
         };
-        let html = page(&account, &[entry], None, true).into_string();
+        let (recent, ways) = (Recent::default(), Ways::default());
+        let html = page(&account, recent, &[entry], &ways, true).into_string();
         assert!(html.contains(&format!("href=\"/calls/{call}\"")));
-        assert!(html.contains("−1.5") && html.contains("−1 min 30 s") && html.contains(">99<"));
+        assert!(
+            html.contains(">−1.5000<") && html.contains("−1 min 30 s") && html.contains(">99<")
+        );
         assert!(html.contains("data-idempotent"));
         assert!(html.contains(&format!("data-api=\"/api/accounts/{}/adjustments\"", account.id)));
-        let of_others = page(&account, &[], None, false).into_string();
+        let of_others = page(&account, recent, &[], &ways, false).into_string();
         assert!(!of_others.contains("Add points") && !of_others.contains("Adjust"));
     }
 }

@@ -27,7 +27,7 @@ use crate::{
 /// What to do next.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
-    /// Make the new key.
+    /// Create the new key.
     Make,
     /// Give the new key to the provider: no call has come on it.
     Move,
@@ -93,7 +93,7 @@ fn page(
     html! {
         (part::top(Some((&back, agent)), &title(old), &html! {}))
         p.muted {
-            "A key cannot be changed, only replaced. Make a new one, give it to the provider, wait until calls come on it, then revoke the old one. You can leave this page and come back at any time."
+            "Create a new key, move the provider to it, wait until the old key is unused, then revoke the old key. You can leave this page and continue at any time."
         }
         section.card aria-labelledby="steps-title" {
             h2.visually-hidden #steps-title { "Steps" }
@@ -125,29 +125,29 @@ fn steps(step: &Step, old: &KeyView, new: Option<&KeyView>) -> Markup {
     let quiet = matches!(step, Step::Revoke | Step::Done);
     html! {
         li class=(class(made, *step == Step::Make)) {
-            h3 { "Make the new key" }
+            h3 { "Create the new key" }
             div {
-                p.muted { "It belongs to the same agent and is shown once." }
+                p.muted { "It belongs to the same agent and is shown only once." }
                 @if *step == Step::Make {
                     p { button.main #open-new-key type="button" data-opens="new-key" { "New key" } }
                 }
             }
         }
         li class=(class(moved, *step == Step::Move)) {
-            h3 { "Give it to the provider" }
+            h3 { "Move the provider" }
             div {
-                p.muted { "Put the new address in place of the old one. Both keys work meanwhile." }
-                @if *step == Step::Move { p { strong { "No call has come on the new key yet." } } }
+                p.muted { "Replace the old address by the new one. Both keys work." }
+                @if *step == Step::Move { p { strong { "No call with the new key yet." } } }
             }
         }
         li class=(class(quiet, *step == Step::Watch)) {
-            h3 { "Wait until the old key is quiet" }
+            h3 { "Wait until the old key is unused" }
             div {
-                p.muted { "Calls that are live on the old key go on until they end by themselves." }
+                p.muted { "Live calls on the old key continue." }
                 @if *step == Step::Watch {
                     p { strong {
-                        @if old.live_calls > 0 { (words::count(old.live_calls, "call")) " still live on the old key." }
-                        @else { "The old key was used after the new one: something still calls with it." }
+                        @if old.live_calls > 0 { (words::count(old.live_calls, "live call")) " on the old key." }
+                        @else { "The old key was used after the new one: it is still in use somewhere." }
                     } }
                 }
             }
@@ -159,8 +159,8 @@ fn steps(step: &Step, old: &KeyView, new: Option<&KeyView>) -> Markup {
                     p { strong { "Revoked. " } "The rotation is complete." }
                 } @else {
                     p.muted {
-                        @if *step == Step::Revoke { "Calls come on the new key, and none is on the old one." }
-                        @else { "Best when the steps above are done. It can be done at once if the key has leaked." }
+                        @if *step == Step::Revoke { "The new key is in use, and the old key has no live calls." }
+                        @else { "Do this after the steps above, or at once if the key has leaked." }
                     }
                     p { (keys::revoke_button(&old.key, if *step == Step::Revoke { "danger" } else { "danger slim" })) }
                 }
@@ -209,7 +209,7 @@ mod tests {
         let old = view(true, None, 0);
         let html = page(AgentId::new(), "A", &old, None, "wss://h/voice/", 0).into_string();
         assert!(html.contains(&format!("name=\"replaces\" value=\"{}\"", old.key.id)));
-        let heading = format!("<h1>Rotate Unnamed key (…{})</h1>", old.key.suffix);
+        let heading = format!(">Rotate Unnamed key (…{})</h1>", old.key.suffix);
         assert!(html.contains(&heading), "{html}");
     }
 }

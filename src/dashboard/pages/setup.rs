@@ -66,10 +66,10 @@ struct Typed {
 }
 
 /// The rules as the form says them, which is what a refusal is about.
-const EMAIL: &str = "You sign in with it.";
-const PASSWORD: &str = "12 characters or more, and no common password. A few words that only you would put together are good.";
+const EMAIL: &str = "For signing in.";
+const PASSWORD: &str = "12 characters or more, and no common password. A passphrase of several unrelated words works well.";
 const ACCOUNT: &str =
-    "Agents, calls and points belong to it. Usually the name of your organisation.";
+    "Agents, calls and points belong to an account. Usually the name of your organisation.";
 
 fn form(typed: &Typed, wrong: Option<&str>) -> Markup {
     let field = |name: &str, label: &str, hint: &str, kind: &str, complete: &str, value: &str| {
@@ -81,7 +81,7 @@ fn form(typed: &Typed, wrong: Option<&str>) -> Markup {
                     minlength=[(kind == "password").then_some("12")] maxlength=[(kind == "password").then_some("1024")]
                     aria-describedby={ (name) "-hint" } aria-invalid=[bad.then_some("true")] autofocus[bad || (wrong.is_none() && name == "email")];
                 p id={ (name) "-hint" } class=(if bad { "wrong" } else { "hint" }) {
-                    @if bad { "This cannot be used. " }
+                    @if bad { "Not valid. " }
                     (hint)
                 }
             }
@@ -89,8 +89,8 @@ fn form(typed: &Typed, wrong: Option<&str>) -> Markup {
     };
     let content = html! {
         h1 { "Welcome" }
-        p.muted { "This link makes the first user of this server, who runs it. It works once." }
-        @if wrong.is_some() { p.note.bad role="alert" { "Something has to be changed; see below." } }
+        p.muted { "Create the first user: this server's operator." }
+        @if wrong.is_some() { p.note.bad role="alert" { "A field is not valid; see below." } }
         form method="post" {
             (field("email", "E-mail", EMAIL, "email", "username", &typed.email))
             (field("password", "Password", PASSWORD, "password", "new-password", ""))
@@ -104,7 +104,7 @@ fn form(typed: &Typed, wrong: Option<&str>) -> Markup {
 fn closed(problem: &Problem) -> HttpResponse {
     let words = match problem.code() {
         Code::NotFound => {
-            "It was used already, is older than an hour, or a newer one was made. As long as nobody is set up, the server prints a new link each time it starts."
+            "The link was used, has expired (one hour), or was replaced by a newer one. Until the first user exists, the server prints a new link each time it starts."
         }
         code => code.detail(),
     };

@@ -39,10 +39,10 @@ fn page(agent: &Agent) -> Markup {
         div.pair.halves data-try=(agent.id) data-microphone=(href("microphone.js")) data-speaker=(href("speaker.js")) {
             section.card aria-labelledby="call-title" {
                 h2 #call-title { "Call" }
-                noscript { p.note.careful { "A call from the browser needs JavaScript." } }
+                noscript { p.note.careful { "A browser test requires JavaScript." } }
                 div.line-up {
                     p.figure role="status" data-part="state" { "Ready" }
-                    p.muted aria-label="Length of the call" role="timer" data-part="time" { "0:00" }
+                    p.muted aria-label="Duration" role="timer" data-part="time" { "0:00" }
                 }
                 p role="status" data-part="heard" {}
                 p.wrong role="alert" data-part="wrong" {}
@@ -55,15 +55,15 @@ fn page(agent: &Agent) -> Markup {
                 label.level { span { "Agent" } meter aria-label="Agent, how loud" min="0" max="1" value="0" data-part="agent" {} }
                 label.check { input type="checkbox" data-part="tone"; span { "Use a test tone instead of the microphone" } }
                 p.hint {
-                    "Your browser asks for the microphone first. A call from here uses points like any other. "
-                    "With headphones the agent does not hear itself."
+                    "Your browser asks for the microphone first. A browser test uses points like any other call. "
+                    "Use headphones, or the agent hears itself."
                 }
             }
             section.card aria-labelledby="talk-title" {
                 h2 #talk-title { "Transcript" }
                 div role="log" aria-labelledby="talk-title" {
                     ol.talk data-part="talk" {}
-                    p.empty { "Words appear here as they are said." }
+                    p.empty { "The transcript appears here during the call." }
                 }
             }
         }

@@ -46,7 +46,7 @@ fn page(user: &User, oneself: bool, may_operate: bool) -> Markup {
         id: "current",
         name: "current_password",
         label: "Your password",
-        hint: "Only to change your own e-mail address.",
+        hint: "Required only to change your own e-mail address.",
         kind: Kind::Optional,
         input: "password",
         autocomplete: "current-password",
@@ -63,17 +63,17 @@ fn page(user: &User, oneself: bool, may_operate: bool) -> Markup {
     html! {
         (part::top(Some(("/users", "Users")), user.email.as_str(), &html! {}))
         section.card aria-labelledby="user-title" {
-            h2 #user-title { "What they may do" }
+            h2 #user-title { "Access" }
             @if user.is_operator && !may_operate {
-                p { "This user is an operator: only operators change operators." }
+                p { "This user is an operator: only operators can change operators." }
             } @else {
                 form data-method="PATCH" data-api=(api) data-said="Saved." {
                     (email.render())
                     @if oneself { (current.render()) }
                     @else if !user.email_confirmed { (unconfirmed(may_operate)) }
                     (users::role_field("role", user.role))
-                    @if may_operate { (check("operator", "is_operator", "Operator: everything in every account", user.is_operator)) }
-                    (check("active", "is_active", "May sign in", user.is_active))
+                    @if may_operate { (check("operator", "is_operator", "Operator: everything in all accounts", user.is_operator)) }
+                    (check("active", "is_active", "Active", user.is_active))
                     (part::form_wrong())
                     div.actions {
                         button.main type="submit" { "Save" }
@@ -81,7 +81,7 @@ fn page(user: &User, oneself: bool, may_operate: bool) -> Markup {
                     }
                 }
             }
-            p.muted.small { "Made " (words::when(user.created_at)) ". Last signed in: " (words::when_or(user.last_signed_in_at, "never")) "." }
+            p.muted.small { "Created " (words::when(user.created_at)) ". Last signed in: " (words::when_or(user.last_signed_in_at, "never")) "." }
         }
         @if oneself {
             p { a href="/account" { "Change your own password" } }
@@ -95,9 +95,9 @@ fn page(user: &User, oneself: bool, may_operate: bool) -> Markup {
 fn unconfirmed(may_operate: bool) -> Markup {
     html! {
         p.muted.small {
-            "Single sign-on does not know this address as theirs yet: they sign in with their password once "
-            "and connect it on their own page."
-            @if may_operate { " If you know that it is theirs, saving confirms it." }
+            "This address is not confirmed for single sign-on yet: the user signs in with the password once "
+            "and connects it under “Your account”."
+            @if may_operate { " If you know that the address is theirs, saving confirms it." }
         }
     }
 }
@@ -107,7 +107,7 @@ fn password(api: &str) -> Markup {
         id: "password",
         name: "password",
         label: "New password",
-        hint: "12 characters or more. They are signed out everywhere.",
+        hint: "12 characters or more. All sessions of the user end.",
         input: "password",
         required: true,
         autocomplete: "new-password",
@@ -116,7 +116,7 @@ fn password(api: &str) -> Markup {
     html! {
         section.card aria-labelledby="password-title" {
             h2 #password-title { "Password" }
-            form data-method="PATCH" data-api=(api) data-reset data-said="The password is set." {
+            form data-method="PATCH" data-api=(api) data-reset data-said="Password set." {
                 (field.render())
                 (part::form_wrong())
                 div.actions {
@@ -134,14 +134,14 @@ fn delete(user: &User, api: &str) -> Markup {
             div.top {
                 div {
                     h2 #delete-title { "Delete this user" }
-                    p.muted { "They are signed out at once. What they did stays in the audit log." }
+                    p.muted { "All sessions of the user end at once. The audit log keeps the entries." }
                 }
                 button.danger type="button" data-opens="delete-user" { "Delete" }
             }
         }
         (part::dialog("delete-user", "Delete this user?", &html! {
             form data-method="DELETE" data-api=(api) data-bodyless data-then="/users" {
-                p { (user.email) " can sign in no more." }
+                p { (user.email) " can no longer sign in. This cannot be undone." }
                 (part::form_wrong())
                 (part::dialog_buttons("Delete", "danger"))
             }

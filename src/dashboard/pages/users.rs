@@ -1,4 +1,4 @@
-//! `/users`: who may sign in. An owner sees those of their account, an operator all.
+//! `/users`: the users. An owner sees those of their account, an operator all.
 //!
 //! One user is in [`super::user`].
 
@@ -6,7 +6,6 @@ use std::collections::HashMap;
 
 use actix_web::web::{Data, Query};
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::Context;
 use crate::{
@@ -14,13 +13,14 @@ use crate::{
     dashboard::{
         answer::{Answer, Trouble, ok},
         layout::{self, AccountName, Section},
+        paging::{Place, Ways},
         part::{self, Choice, Field, Row},
         seen::Seen,
         words,
     },
     id::{AccountId, UserId},
     store::{
-        Page, accounts,
+        accounts,
         users::{self, User},
     },
     user::Role,
@@ -29,18 +29,11 @@ use crate::{
 /// Users on a page.
 const LISTED: i64 = 50;
 
-/// Where the list goes on.
-#[derive(Debug, Default, Deserialize)]
-pub struct Wanted {
-    after: Option<String>,
-}
-
 /// The list.
-pub async fn show(context: Data<Context>, seen: Seen, wanted: Query<Wanted>) -> Answer {
+pub async fn show(context: Data<Context>, seen: Seen, place: Query<Place>) -> Answer {
     seen.must(Action::Manage)?;
     let scope = seen.user.account_scope();
-    let after = wanted.after.as_deref().and_then(|id| id.parse().ok());
-    let page_of = Page::<UserId> { after, limit: LISTED + 1 };
+    let page_of = place.page::<UserId>(LISTED);
     let (mut listed, names) = context
         .store
         .read(move |conn| {
@@ -54,10 +47,8 @@ pub async fn show(context: Data<Context>, seen: Seen, wanted: Query<Wanted>) -> 
             Ok::<_, Trouble>((listed, names))
         })
         .await?;
-    let more = listed.len() > usize::try_from(LISTED).unwrap_or(usize::MAX);
-    listed.truncate(usize::try_from(LISTED).unwrap_or(usize::MAX));
-    let next = listed.last().filter(|_| more).map(|last| format!("/users?after={}", last.id));
-    let content = page(&listed, &names, next.as_deref(), seen.frame.account.as_ref());
+    let ways = place.ways(&mut listed, LISTED, ("/users", ""), |user| user.id);
+    let content = page(&listed, &names, &ways, seen.frame.account.as_ref());
     Ok(ok(layout::frame(&seen.frame, Section::Users, "Users", &[], &content)))
 }
 
@@ -73,9 +64,9 @@ pub fn role(role: Role) -> &'static str {
 /// The choice of a role, with what each may do.
 pub fn role_field(id: &str, chosen: Role) -> Markup {
     let what = |role: Role| match role {
-        Role::Owner => "Owner: everything in the account, also keys and users",
-        Role::Member => "Member: agents and calls, no keys",
-        Role::Viewer => "Viewer: looks, and changes nothing",
+        Role::Owner => "Owner: everything, also keys and users",
+        Role::Member => "Member: agents and calls",
+        Role::Viewer => "Viewer: read only",
     };
     let mut options = Role::ALL.map(|role| (role.as_str(), what(role)));
     options.reverse();
@@ -86,7 +77,7 @@ pub fn role_field(id: &str, chosen: Role) -> Markup {
 fn page(
     listed: &[User],
     names: &HashMap<AccountId, String>,
-    next: Option<&str>,
+    ways: &Ways,
     account: Option<&AccountName>,
 ) -> Markup {
     let new = html! {
@@ -97,15 +88,15 @@ fn page(
         .map(|user| Row {
             id: user.id.to_string(),
             cells: vec![
-                html! { a href={ "/users/" (user.id) } { (user.email) } },
+                part::clip_link(&format!("/users/{}", user.id), user.email.as_str()),
                 html! {
-                    @if let Some(name) = user.account_id.and_then(|id| names.get(&id)) { (name) }
-                    @else { span.muted { "None" } }
+                    @if let Some(name) = user.account_id.and_then(|id| names.get(&id)) { (part::clip(name)) }
+                    @else { (words::none("no account")) }
                 },
                 html! { (role(user.role)) @if user.is_operator { ", operator" } },
                 words::when_or(user.last_signed_in_at, "Never"),
                 if user.is_active {
-                    part::tag("good", "May sign in")
+                    part::tag("good", "Active")
                 } else {
                     part::tag("bad", "Disabled")
                 },
@@ -117,7 +108,7 @@ fn page(
         section.card aria-label="Users" {
             div #users data-live {
                 (part::table("Users", &["E-mail", "Account", "Role", "Last signed in", "State"], &rows))
-                (part::older(next))
+                (ways.links())
             }
         }
         @if let Some(account) = account { (new_dialog(account)) }
@@ -137,7 +128,7 @@ fn new_dialog(account: &AccountName) -> Markup {
         id: "new-user-password",
         name: "password",
         label: "Password",
-        hint: "12 characters or more. They can change it after they have signed in.",
+        hint: "12 characters or more. The user can change it after signing in.",
         input: "password",
         required: true,
         autocomplete: "new-password",
@@ -147,8 +138,8 @@ fn new_dialog(account: &AccountName) -> Markup {
         "new-user",
         "New user",
         &html! {
-            form data-method="POST" data-api="/api/users" data-said="The user is made." {
-                p.muted { "Belongs to " (account.name) "." }
+            form data-method="POST" data-api="/api/users" data-said="User created." {
+                p.muted { "Account: " (account.name) }
                 input type="hidden" name="account_id" value=(account.id);
                 (email.render())
                 (password.render())
