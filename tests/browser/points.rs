@@ -56,7 +56,7 @@ async fn points_whose_answer_was_lost_are_added_once_and_can_be_taken_back() {
     browser.sees("The account has fewer free points than that").await;
     browser.fill_number("Points", "-7").await;
     browser.press("Adjust").await;
-    browser.sees("The points are adjusted.").await;
+    browser.sees("Points adjusted.").await;
     let newest = app.get(&book).await["items"][0].clone();
     assert_eq!((&newest["kind"], &newest["points"]), (&json!("adjustment"), &json!(-7.0)));
     browser.row("twice by mistake").await;

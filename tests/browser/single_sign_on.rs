@@ -39,9 +39,7 @@ async fn somebody_goes_away_and_comes_back_signed_in() {
     browser.follow("Sign in with single sign-on").await;
     browser.arrives("/authorize").await;
     browser.follow("Continue").await;
-    assert!(
-        browser.the_alert().await.contains("Nobody with your e-mail address may sign in here.")
-    );
+    assert!(browser.the_alert().await.contains("No user here has your e-mail address."));
     browser.fill("E-mail", EMAIL).await;
     browser.fill("Password", PASSWORD).await;
     browser.press("Sign in").await;
