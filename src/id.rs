@@ -104,6 +104,15 @@ ids! {
     NodeId = "node_";
 }
 
+/// A key, and the account whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OwnedKey {
+    /// The key.
+    pub key_id: KeyId,
+    /// Its agent's account.
+    pub account_id: AccountId,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

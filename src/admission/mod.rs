@@ -15,7 +15,7 @@ pub use rule::Refusal;
 
 use crate::{
     agent::profile::{Agent, Signature},
-    id::{AccountId, CallId, KeyId, NodeId},
+    id::{AccountId, CallId, KeyId, NodeId, OwnedKey},
     key::{KeyHash, KeySuffix},
     points::Seconds,
     store::{
@@ -96,9 +96,9 @@ pub type Unclaimed = Arc<dyn Fn(CallId, AccountId) + Send + Sync>;
 #[expect(clippy::large_enum_variant, reason = "made once per call, moved a few times, never kept")]
 pub enum Verdict {
     /// No, for this reason; and which key it was, if it is known.
-    Refused(Refusal, Option<KeyId>),
-    /// A probe would have been admitted.
-    WouldAdmit,
+    Refused(Refusal, Option<OwnedKey>),
+    /// A probe with this key would have been admitted.
+    WouldAdmit(OwnedKey),
     /// Yes: the call's row is open, its seconds are held.
     Admitted(Admitted),
 }
@@ -162,7 +162,7 @@ pub async fn ask(store: &Store, ask: Ask) -> Result<Verdict, StoreError> {
                 .read(move |conn| {
                     let standing = keys::find_by_hash(conn, &hash)?;
                     Ok(match decide(conn, &hash, &proof, standing)? {
-                        Ok(_) => Verdict::WouldAdmit,
+                        Ok((standing, _)) => Verdict::WouldAdmit(owned(&standing)),
                         Err((refusal, key)) => Verdict::Refused(refusal, key),
                     })
                 })
@@ -218,7 +218,11 @@ fn open(
     Ok(Admitted { call_id, key, account_id, agent, reserved, claim })
 }
 
-type Decision = Result<(Standing, Seconds), (Refusal, Option<KeyId>)>;
+type Decision = Result<(Standing, Seconds), (Refusal, Option<OwnedKey>)>;
+
+fn owned(standing: &Standing) -> OwnedKey {
+    OwnedKey { key_id: standing.key_id, account_id: standing.agent.account_id }
+}
 
 /// Gathers what the rule asks for and lets it decide.
 fn decide(
@@ -239,7 +243,7 @@ fn decide(
     let facts = facts(conn, of_key, &standing.agent, &standing.account)?;
     Ok(match rule::decide(&facts) {
         Ok(reserved) => Ok((standing, reserved)),
-        Err(refusal) => Err((refusal, Some(standing.key_id))),
+        Err(refusal) => Err((refusal, Some(owned(&standing)))),
     })
 }
 

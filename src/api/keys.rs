@@ -23,12 +23,13 @@ use super::{
 use crate::{
     call::event::EndReason,
     clock::wall_ms,
-    id::{AgentId, KeyId},
+    id::{AgentId, KeyId, OwnedKey},
     key::PlainKey,
     problem::{Code, Problem},
     store::{
         agents, audit, calls,
         keys::{self, KeyFilter},
+        refusals,
     },
 };
 
@@ -66,13 +67,37 @@ pub struct View {
     last_refused_at: Option<String>,
     /// The address of the last refused use.
     last_refused_from: Option<String>,
+    /// Calls with this key that were refused, by reason, the latest first.
+    refusals: Vec<Refusal>,
     /// The key it was made to take over from.
     replaces: Option<String>,
 }
 
+/// Refused calls of a key, for one reason.
+#[derive(Serialize, ToSchema)]
+pub struct Refusal {
+    /// The code of the refusal; `too_many_unrecognised` where it was `too_many_calls` because too many
+    /// of the key's calls had come to nothing.
+    #[schema(example = "insufficient_points")]
+    code: String,
+    /// How many there were.
+    count: i64,
+    #[schema(format = DateTime)]
+    last_at: String,
+    /// The address of the last one.
+    last_from: String,
+}
+
+impl From<refusals::Refusal> for Refusal {
+    fn from(refusal: refusals::Refusal) -> Self {
+        let refusals::Refusal { code, count, last_at, last_from } = refusal;
+        Self { code, count, last_at: rfc3339(last_at), last_from }
+    }
+}
+
 impl From<keys::KeyView> for View {
     fn from(view: keys::KeyView) -> Self {
-        let keys::KeyView { key, last_used_at, live_calls, unrecognised_calls } = view;
+        let keys::KeyView { key, last_used_at, live_calls, unrecognised_calls, refusals } = view;
         Self {
             id: key.id.to_string(),
             agent_id: key.agent_id.to_string(),
@@ -89,6 +114,7 @@ impl From<keys::KeyView> for View {
             refused_uses: key.refused_uses,
             last_refused_at: key.last_refused_at.map(rfc3339),
             last_refused_from: key.last_refused_from,
+            refusals: refusals.into_iter().map(Refusal::from).collect(),
             replaces: key.replaces.map(|id| id.to_string()),
         }
     }
@@ -243,7 +269,8 @@ pub async fn revoke(
         // The one record of it that outlives a database restored from an older backup.
         tracing::info!(key.id = %id, suffix = %revoked.view.key.suffix, "a key is revoked");
     }
-    context.registry.remember_revoked(revoked.hash, id);
+    let account_id = revoked.view.key.account_id;
+    context.registry.remember_revoked(revoked.hash, OwnedKey { key_id: id, account_id });
     if !ending.is_empty() {
         context.registry.end_calls(ending, EndReason::KeyRevoked);
     }

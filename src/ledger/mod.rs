@@ -3,12 +3,13 @@
 //! A [`Ledger`] is a handle on a worker that outlives every session and every actor: it writes down
 //! what sessions tell it, retries until it is written, keeps the node's lease and settles the calls of
 //! nodes that lost theirs. It knows no socket and no actor. The sums are made in [`settle`], what waits
-//! in memory is in `notes` and `pending`, who is alive is in `lease`.
+//! in memory is in `notes`, `pending` and `refusals`, who is alive is in `lease`.
 
 mod lease;
 mod notes;
 mod pending;
 mod pulse;
+mod refusals;
 pub mod settle;
 mod standing;
 mod sweep;
@@ -28,8 +29,8 @@ pub use settle::Extension;
 use crate::{
     call::{Cause, EndReason, TranscriptLine, event::Stretch},
     clock::{self, NodeClock},
-    id::{AccountId, CallId, KeyId, NodeId},
-    store::{Store, StoreError},
+    id::{AccountId, CallId, NodeId, OwnedKey},
+    store::{Store, StoreError, refusals::Refused},
 };
 
 /// A call whose dialect is known: its talk time runs.
@@ -91,7 +92,7 @@ pub struct Ledger {
     store: Store,
     clock: NodeClock,
     worker: mpsc::UnboundedSender<Told>,
-    refused: pending::RefusedUses,
+    refused: refusals::Refusals,
     pulse: pulse::Pulse,
 }
 
@@ -125,7 +126,7 @@ impl Ledger {
         on_end_requested: impl Fn(CallId, EndReason) + Send + 'static,
     ) -> Result<Self, StoreError> {
         let (worker, inbox) = mpsc::unbounded_channel();
-        let refused = pending::RefusedUses::default();
+        let refused = refusals::Refusals::default();
         let pulse = worker::start(
             lease::Lease { store: store.clone(), node, clock, timings },
             inbox,
@@ -192,10 +193,12 @@ impl Ledger {
         });
     }
 
-    /// Counts a use of a revoked key, from the address `from` at `at` (milliseconds since 1970).
-    /// Never blocks; written within two seconds, for a bounded number of keys.
-    pub fn refused_use(&self, key: KeyId, from: String, at: i64) {
-        self.refused.count(key, from, at);
+    /// Counts a refused call of a key, by the code of the reason, from the address `last_from` at
+    /// `last_at` (milliseconds since 1970). Never blocks; written and logged within two seconds, for a
+    /// bounded number of keys and reasons, and of each account.
+    pub fn refused(&self, key: OwnedKey, code: &'static str, last_from: String, last_at: i64) {
+        let refused = Refused { key_id: key.key_id, code, count: 1, last_at, last_from };
+        self.refused.add((key.account_id, refused));
     }
 
     /// Writes what is left, for `within` at most, gives the lease back and stops the worker. `true`

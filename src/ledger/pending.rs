@@ -1,25 +1,17 @@
-//! What has ended and is not charged yet, and which keys were refused, in memory; no database here.
-//! What is told of live calls is in `notes`.
+//! What has ended and is not charged yet, in memory; no database here. What is told of live calls is in
+//! `notes`.
 //!
 //! Everything in here survives a database that is away, and nothing in here survives the process: what
 //! that would lose is what recovery makes good. The worker moves things from here into the store.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use super::{notes::Held, settle::Settlement};
-use crate::{
-    id::{CallId, KeyId},
-    store::{StoreError, keys},
-};
+use crate::{id::CallId, store::StoreError};
 
-/// Keys whose refused uses are remembered between two writes; further ones are not.
-const REFUSED_KEYS: usize = 10_000;
-/// Of those, keys that are written in one transaction: others wait for it.
-const REFUSED_AT_ONCE: usize = 100;
 /// The longest pause between two attempts to write what the database refuses.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -118,56 +110,6 @@ impl Settlements {
     }
 }
 
-/// Uses of revoked keys since the last write, shared by all handles: counted without a message, so
-/// that a flood of them costs no memory.
-#[derive(Debug, Clone, Default)]
-pub(super) struct RefusedUses(Arc<Mutex<HashMap<KeyId, keys::RefusedUses>>>);
-
-impl RefusedUses {
-    fn lock(&self) -> MutexGuard<'_, HashMap<KeyId, keys::RefusedUses>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn count(&self, key_id: KeyId, from: String, at: i64) {
-        self.add(keys::RefusedUses { key_id, count: 1, last_at: at, last_from: from });
-    }
-
-    fn add(&self, uses: keys::RefusedUses) {
-        let mut counted = self.lock();
-        let full = counted.len() >= REFUSED_KEYS;
-        match counted.entry(uses.key_id) {
-            Entry::Occupied(mut known) => {
-                let known = known.get_mut();
-                known.count = known.count.saturating_add(uses.count);
-                if uses.last_at >= known.last_at {
-                    known.last_at = uses.last_at;
-                    known.last_from = uses.last_from;
-                }
-            }
-            Entry::Vacant(free) if !full => {
-                free.insert(uses);
-            }
-            Entry::Vacant(_) => {}
-        }
-    }
-
-    /// Some of them, to be written in one transaction.
-    pub(super) fn take(&self) -> Vec<keys::RefusedUses> {
-        let mut counted = self.lock();
-        let some: Vec<KeyId> = counted.keys().copied().take(REFUSED_AT_ONCE).collect();
-        some.iter().filter_map(|key| counted.remove(key)).collect()
-    }
-
-    /// They could not be written.
-    pub(super) fn put_back(&self, uses: Vec<keys::RefusedUses>) {
-        uses.into_iter().for_each(|uses| self.add(uses));
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.lock().is_empty()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,27 +196,5 @@ mod tests {
         }
         assert_eq!(order, ids);
         assert!(settlements.is_empty());
-    }
-
-    #[test]
-    fn refused_uses_are_summed_by_key_and_bounded() {
-        let refused = RefusedUses::default();
-        let key = KeyId::new();
-        refused.count(key, "a".to_owned(), 1);
-        refused.count(key, "b".to_owned(), 2);
-        let taken = refused.take();
-        assert_eq!(taken.len(), 1);
-        assert_eq!((taken[0].count, taken[0].last_at, &*taken[0].last_from), (2, 2, "b"));
-        for _ in 0..REFUSED_KEYS + 5 {
-            refused.count(KeyId::new(), String::new(), 0);
-        }
-        refused.put_back(taken);
-        let mut all = 0;
-        while !refused.is_empty() {
-            let some = refused.take().len();
-            assert!((1..=REFUSED_AT_ONCE).contains(&some));
-            all += some;
-        }
-        assert_eq!(all, REFUSED_KEYS);
     }
 }

@@ -22,8 +22,9 @@ use super::{
     Told,
     lease::{Beat, Lease},
     notes::{LiveCalls, Notes},
-    pending::{RefusedUses, Settlements, Waiting},
+    pending::{Settlements, Waiting},
     pulse::Pulse,
+    refusals::Refusals,
     settle,
     standing::Standing,
     sweep::sweep_forever,
@@ -31,7 +32,10 @@ use super::{
 use crate::{
     call::event::EndReason,
     id::CallId,
-    store::{Conn, StoreError, calls, keys},
+    store::{
+        Conn, StoreError, calls,
+        refusals::{self, Refused, Whose},
+    },
 };
 
 /// Settlements on their way at once: as many as share a commit.
@@ -50,7 +54,7 @@ type OnEndRequested = Box<dyn Fn(CallId, EndReason) + Send>;
 pub(super) async fn start(
     lease: Lease,
     inbox: mpsc::UnboundedReceiver<Told>,
-    refused: RefusedUses,
+    refused: Refusals,
     on_end_requested: OnEndRequested,
 ) -> Result<Pulse, StoreError> {
     let first = lease.beat(lease.stamp()).await?;
@@ -101,7 +105,7 @@ struct Worker {
     standing: Arc<Standing>,
     pulse: Pulse,
     inbox: mpsc::UnboundedReceiver<Told>,
-    refused: RefusedUses,
+    refused: Refusals,
     on_end_requested: OnEndRequested,
     live: LiveCalls,
     settlements: Settlements,
@@ -263,19 +267,21 @@ impl Worker {
         }
     }
 
-    /// Writes which keys were refused, so many at a time that nobody waits long for it; what is left
-    /// waits for the next beat.
+    /// Writes which keys were refused, so many at a time that nobody waits long for it, and says so in
+    /// the log, one line for each key and reason; what is left waits for the next beat.
     async fn write_refused(&mut self) {
         for _ in 0..REFUSED_IN_A_ROW {
             let refused = self.refused.take();
             if refused.is_empty() {
                 return;
             }
-            let uses = refused.clone();
-            let write = self.lease.store.write(move |conn| keys::note_refused_uses(conn, &uses));
-            if let Err(error) = write.await {
-                tracing::debug!(%error, "refused uses wait to be written");
-                return self.refused.put_back(refused);
+            let notes: Vec<_> = refused.iter().map(|(_, refused)| refused.clone()).collect();
+            match self.lease.store.write(move |conn| refusals::note(conn, &notes)).await {
+                Ok(noted) => noted.iter().for_each(log_refused),
+                Err(error) => {
+                    tracing::debug!(%error, "refusals wait to be written");
+                    return self.refused.put_back(refused);
+                }
             }
         }
     }
@@ -375,6 +381,19 @@ impl Worker {
             }
         }
     }
+}
+
+/// Says which key was refused, why, and how often since that was said last.
+fn log_refused((refused, whose): &(Refused, Whose)) {
+    tracing::info!(
+        key.suffix = %whose.suffix,
+        key.id = %refused.key_id,
+        agent.id = %whose.agent_id,
+        code = refused.code,
+        count = refused.count,
+        last_from = refused.last_from,
+        "calls refused"
+    );
 }
 
 /// Writes what was told of some calls; gives those that are not live any more.

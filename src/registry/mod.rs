@@ -28,7 +28,7 @@ use self::{
 use crate::{
     call::event::EndReason,
     clock::NodeClock,
-    id::{CallId, KeyId},
+    id::{CallId, OwnedKey},
     key::KeyHash,
 };
 
@@ -100,14 +100,14 @@ impl RegistryHandle {
         self.shared.draining.load(Ordering::Relaxed)
     }
 
-    /// The key's id, if this node knows the key to be revoked. `None` proves nothing.
-    pub fn is_revoked(&self, hash: &KeyHash) -> Option<KeyId> {
+    /// The key, if this node knows it to be revoked. `None` proves nothing.
+    pub fn is_revoked(&self, hash: &KeyHash) -> Option<OwnedKey> {
         self.shared.revoked.get(hash)
     }
 
     /// Remembers a revoked key, for ever: revocation is never taken back.
-    pub fn remember_revoked(&self, hash: KeyHash, key_id: KeyId) {
-        self.shared.revoked.insert(hash, key_id);
+    pub fn remember_revoked(&self, hash: KeyHash, key: OwnedKey) {
+        self.shared.revoked.insert(hash, key);
     }
 
     /// Calls in progress on this node.

@@ -8,23 +8,23 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use crate::{id::KeyId, key::KeyHash};
+use crate::{id::OwnedKey, key::KeyHash};
 
-/// Keys remembered at most: about 8 MiB. Beyond it a revoked key costs a look-up, nothing more.
+/// Keys remembered at most: about 10 MiB. Beyond it a revoked key costs a look-up, nothing more.
 const MOST: usize = 100_000;
 
 #[derive(Default)]
-pub(super) struct RevokedKeys(RwLock<HashMap<KeyHash, KeyId>>);
+pub(super) struct RevokedKeys(RwLock<HashMap<KeyHash, OwnedKey>>);
 
 impl RevokedKeys {
-    pub(super) fn get(&self, hash: &KeyHash) -> Option<KeyId> {
+    pub(super) fn get(&self, hash: &KeyHash) -> Option<OwnedKey> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(hash).copied()
     }
 
-    pub(super) fn insert(&self, hash: KeyHash, key_id: KeyId) {
+    pub(super) fn insert(&self, hash: KeyHash, key: OwnedKey) {
         let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if keys.len() < MOST {
-            keys.insert(hash, key_id);
+            keys.insert(hash, key);
         }
     }
 }
@@ -34,15 +34,18 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::key::PlainKey;
+    use crate::{
+        id::{AccountId, KeyId},
+        key::PlainKey,
+    };
 
     #[test]
     fn a_revoked_key_is_remembered_and_no_other() {
         let (revoked, other) = (PlainKey::generate().unwrap(), PlainKey::generate().unwrap());
         let keys = RevokedKeys::default();
-        let id = KeyId::new();
-        keys.insert(revoked.hash(), id);
-        assert_eq!(keys.get(&revoked.hash()), Some(id));
+        let key = OwnedKey { key_id: KeyId::new(), account_id: AccountId::new() };
+        keys.insert(revoked.hash(), key);
+        assert_eq!(keys.get(&revoked.hash()), Some(key));
         assert_eq!(keys.get(&other.hash()), None);
     }
 }

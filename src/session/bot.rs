@@ -32,6 +32,11 @@ pub struct Bot {
     sound: BytesMut,
     /// The ear is in the middle of a sample.
     splits: bool,
+    call_id: CallId,
+    /// How much of the caller's sound was dropped before the bot was reached, once it is.
+    dropped_before: Option<u64>,
+    /// It is there no more, and nobody takes what it is sent.
+    is_gone: bool,
 }
 
 /// The call that a bot is to answer.
@@ -87,6 +92,9 @@ pub fn call(
         mouth: Transcoder::new(Format::NATIVE, line),
         sound: BytesMut::new(),
         splits: false,
+        call_id,
+        dropped_before: None,
+        is_gone: false,
     };
     Ok((bot, events))
 }
@@ -94,6 +102,9 @@ pub fn call(
 impl Bot {
     /// The caller's sound goes to the bot: as it is where the line already speaks the bot's format.
     pub fn hear(&mut self, sound: &Bytes) {
+        if self.is_gone {
+            return;
+        }
         let is_whole = sound.len().is_multiple_of(2);
         if self.line == Format::NATIVE && is_whole && !self.splits {
             return self.relay.hear(sound.clone());
@@ -116,17 +127,25 @@ impl Bot {
 
     /// The call is over.
     pub fn end(&self, reason: EndReason) {
-        let dropped_bytes = self.relay.dropped();
+        let dropped_bytes = self.was_too_slow_for();
         if dropped_bytes > 0 {
-            tracing::warn!(dropped_bytes, "the bot was too slow for some of the caller's audio");
+            let call = self.call_id;
+            tracing::warn!(call.id = %call, dropped_bytes, "the bot was too slow for some of the caller's audio");
         }
         self.relay.tell(ToBot::EndCall(reason));
     }
 
+    /// Bytes of the caller's sound that the bot did not take in time. What was dropped before it was
+    /// reached, or after it was gone, is no slowness of the bot's: that is what the call failed of.
+    fn was_too_slow_for(&self) -> u64 {
+        self.dropped_before.map_or(0, |before| self.relay.dropped() - before)
+    }
+
     /// What the call is told of what the bot does, one after the other.
     pub fn inputs(&mut self, event: FromBot, mut each: impl FnMut(FromAgent)) {
+        self.is_gone |= matches!(event, FromBot::Gone(_));
         match event {
-            FromBot::Connected => {}
+            FromBot::Connected => self.dropped_before = Some(self.relay.dropped()),
             FromBot::Audio(sound) if self.line == Format::NATIVE => each(FromAgent::Audio(sound)),
             FromBot::Audio(sound) => {
                 self.mouth.convert(&sound, &mut self.sound);
@@ -154,4 +173,39 @@ fn no_secret(name: &SecretName, settings: &Settings) -> FromAgent {
 
 fn millis(millis: i32) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{agent::profile, dialect::native::Native, id::AccountId};
+
+    #[tokio::test]
+    async fn a_bot_that_was_not_reached_was_not_too_slow() {
+        let agent = Agent::new(AccountId::new(), "Bot".to_owned(), profile::Engine::Relay, 0);
+        let settings = Settings {
+            url: "ws://127.0.0.1:1/".parse().unwrap(),
+            secret: None,
+            connect_timeout_ms: 1_000,
+            first_byte_timeout_ms: 1_000,
+            unreachable_phrase: String::new(),
+            trusted: true,
+        };
+        let caller = Caller::default();
+        let line = Line { call_id: CallId::new(), caller: &caller, wire: &Native };
+        let called = call(&agent, &settings, line, &[], &Names::new(Vec::new()));
+        let (mut bot, _events) = called.unwrap_or_else(|_| panic!("there is no secret to miss"));
+        let minute = Bytes::from(vec![0; 60 * crate::audio::BYTES_PER_SECOND]);
+        bot.hear(&minute);
+        assert!(bot.relay.dropped() > 0);
+        assert_eq!(bot.was_too_slow_for(), 0);
+        bot.inputs(FromBot::Connected, |_| {});
+        assert_eq!(bot.was_too_slow_for(), 0, "what was dropped before");
+        bot.hear(&minute);
+        let slow = bot.was_too_slow_for();
+        assert!(slow > 0);
+        bot.inputs(FromBot::Gone(Gone::Closed(None)), |_| {});
+        bot.hear(&minute);
+        assert_eq!(bot.was_too_slow_for(), slow, "what came after its end");
+    }
 }

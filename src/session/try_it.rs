@@ -70,7 +70,7 @@ pub async fn try_it(
         Err(_) => refuse(Code::Unavailable),
         Ok(Verdict::Refused(refusal, _)) => refuse(code(refusal)),
         // Nobody probes with a ticket: it would be used up.
-        Ok(Verdict::WouldAdmit) => refuse(Code::Internal),
+        Ok(Verdict::WouldAdmit(_)) => refuse(Code::Internal),
         Ok(Verdict::Admitted(admitted)) => {
             let (call, account) = (admitted.call_id, admitted.account_id);
             let registry = voice.registry.clone();

@@ -5,6 +5,7 @@
 //! is [`super::actor`]'s.
 
 use std::{
+    net::IpAddr,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -38,7 +39,7 @@ use crate::{
         detect::{Hints, Subprotocol},
         reassembly::MOST_BYTES,
     },
-    id::KeyId,
+    id::OwnedKey,
     key::{KeyHash, PlainKey},
     listener::socket::PeerSocket,
     live::Subject,
@@ -50,6 +51,9 @@ use crate::{
 
 /// How long the database may take to say whether a call is admitted; then the answer is no.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The reason under which refusals are counted because too many calls of a key came to nothing; the
+/// answer is the same as for too many calls at once.
+const TOO_MANY_UNRECOGNISED: &str = "too_many_unrecognised";
 
 /// Answers one request for a call.
 pub async fn voice(
@@ -61,8 +65,8 @@ pub async fn voice(
         Some(key) => key.hash(),
         None => return turn_away(&voice, &request, Code::InvalidKey, None),
     };
-    if let Some(key_id) = voice.registry.is_revoked(&hash) {
-        return turn_away(&voice, &request, Code::KeyRevoked, Some(key_id));
+    if let Some(key) = voice.registry.is_revoked(&hash) {
+        return turn_away(&voice, &request, Code::KeyRevoked, Some(key));
     }
     if voice.store.knows_no_key(&hash) {
         return turn_away(&voice, &request, Code::InvalidKey, None);
@@ -83,24 +87,30 @@ pub async fn voice(
             knock.answered();
             refuse(Code::Unavailable)
         }
-        Ok(Verdict::Refused(refusal, key_id)) => {
+        Ok(Verdict::Refused(refusal, key)) => {
             knock.answered();
-            if let (Refusal::KeyRevoked, Some(key_id)) = (refusal, key_id) {
-                voice.registry.remember_revoked(hash, key_id);
+            if let (Refusal::KeyRevoked, Some(key)) = (refusal, key) {
+                voice.registry.remember_revoked(hash, key);
             }
-            turn_away(&voice, &request, code(refusal), key_id)
+            turn_away(&voice, &request, code(refusal), key)
         }
-        Ok(Verdict::WouldAdmit) if too_many => {
-            tracing::info!("refused: too many calls of this key were never recognised");
+        Ok(Verdict::WouldAdmit(key)) if too_many => {
+            note_refusal(&voice, &request, key, TOO_MANY_UNRECOGNISED);
             refuse(Code::TooManyCalls)
         }
-        Ok(Verdict::WouldAdmit) => match handshake {
-            Handshake::NoUpgrade => refuse(Code::UpgradeRequired),
-            Handshake::WrongVersion => answer(wrong_version(), Code::UpgradeRequired),
-            Handshake::Bad => refuse(Code::BadHandshake),
-            Handshake::Good if draining => refuse(Code::Draining),
-            Handshake::Good => refuse(Code::Unavailable),
-        },
+        Ok(Verdict::WouldAdmit(key)) => {
+            let code = match handshake {
+                Handshake::NoUpgrade | Handshake::WrongVersion => Code::UpgradeRequired,
+                Handshake::Bad => Code::BadHandshake,
+                Handshake::Good if draining => Code::Draining,
+                Handshake::Good => Code::Unavailable,
+            };
+            note_refusal(&voice, &request, key, code.as_str());
+            match handshake {
+                Handshake::WrongVersion => answer(wrong_version(), code),
+                _ => refuse(code),
+            }
+        }
         Ok(Verdict::Admitted(admitted)) => begin(voice, &request, payload, admitted, knock).0,
     }
 }
@@ -128,20 +138,28 @@ fn turn_away(
     voice: &Voice,
     request: &HttpRequest,
     code: Code,
-    key_id: Option<KeyId>,
+    key: Option<OwnedKey>,
 ) -> HttpResponse {
-    let address = || client_ip(request.peer_addr(), request.headers(), &voice.proxies);
-    if let (Code::KeyRevoked, Some(key_id)) = (code, key_id) {
-        voice.ledger.refused_use(key_id, address().to_string(), wall_ms());
+    if let Some(key) = key {
+        note_refusal(voice, request, key, code.as_str());
     }
     let counts = matches!(
         code,
         Code::InvalidKey | Code::InvalidSignature | Code::KeyRevoked | Code::AgentDisabled
     );
-    if counts && !voice.attempts.allow(network(address()), voice.clock.now()) {
+    if counts && !voice.attempts.allow(network(client(voice, request)), voice.clock.now()) {
         return refuse(Code::TooManyAttempts);
     }
     refuse(code)
+}
+
+/// Counts a refused call of a known key, for those who wonder why their calls do not come in.
+fn note_refusal(voice: &Voice, request: &HttpRequest, key: OwnedKey, code: &'static str) {
+    voice.ledger.refused(key, code, client(voice, request).to_string(), wall_ms());
+}
+
+fn client(voice: &Voice, request: &HttpRequest) -> IpAddr {
+    client_ip(request.peer_addr(), request.headers(), &voice.proxies)
 }
 
 pub(super) fn refuse(code: Code) -> HttpResponse {

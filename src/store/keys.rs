@@ -12,6 +12,7 @@ use super::{
     agents,
     lock::{KeyThenAccount, Rows, locked},
     page::listed_call,
+    refusals::{self, Refusal},
     schema::{accounts, agents as agents_table, calls, keys, unrecognised_calls},
     update::update,
 };
@@ -64,6 +65,8 @@ pub struct KeyView {
     /// Its calls of which no row is left: connections that were gone, or turned away, before their
     /// dialect was recognised.
     pub unrecognised_calls: i64,
+    /// Its calls that were refused, by reason, the latest first.
+    pub refusals: Vec<Refusal>,
 }
 
 /// A key that has just been revoked, or was before.
@@ -94,19 +97,6 @@ pub struct Standing {
     pub agent_is_deleted: bool,
     /// Who pays.
     pub account: Account,
-}
-
-/// Uses of a revoked key, counted since the last time they were noted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedUses {
-    /// The key.
-    pub key_id: KeyId,
-    /// How many.
-    pub count: i64,
-    /// When the last one was, in milliseconds since 1970.
-    pub last_at: i64,
-    /// From which address the last one was.
-    pub last_from: String,
 }
 
 /// Adds an active key; `key.account_id` follows from the agent. `false` if there is no such agent, or
@@ -212,7 +202,7 @@ pub fn list(
     keys.into_iter().map(|key| view(conn, key)).collect()
 }
 
-/// The calls' side of a key, by two short index scans: a page is small, and this is no hot path.
+/// The calls' side of a key, by short index scans: a page is small, and this is no hot path.
 fn view(conn: &mut Conn, key: Key) -> Result<KeyView, StoreError> {
     let last_call: Option<i64> = calls::table
         .filter(calls::key_id.eq(key.id.to_string()))
@@ -238,11 +228,13 @@ fn view(conn: &mut Conn, key: Key) -> Result<KeyView, StoreError> {
         .filter(calls::ended_at.is_null())
         .count()
         .get_result(conn)?;
+    let refusals = refusals::of_key(conn, key.id)?;
     Ok(KeyView {
         key,
         last_used_at: last_used_at.max(last_unrecognised_at),
         live_calls,
         unrecognised_calls: unrecognised_calls.unwrap_or(0),
+        refusals,
     })
 }
 
@@ -330,26 +322,6 @@ pub fn revoke(conn: &mut Conn, id: KeyId, now: i64) -> Result<Option<Revoked>, S
     Ok(get(conn, id)?.map(|view| Revoked { view, hash, newly }))
 }
 
-/// Adds to what is remembered of uses after revocation; keys that do not exist are passed over.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn note_refused_uses(conn: &mut Conn, uses: &[RefusedUses]) -> Result<(), StoreError> {
-    for used in in_order(uses) {
-        update(
-            keys::table,
-            keys::id.eq(used.key_id.to_string()),
-            (
-                keys::refused_uses.eq(keys::refused_uses + used.count),
-                keys::last_refused_at.eq(used.last_at),
-                keys::last_refused_from.eq(&used.last_from),
-            ),
-        )
-        .execute(conn)?;
-    }
-    Ok(())
-}
-
 /// Counts a call of this key that came to nothing and was admitted at `at` (milliseconds since 1970).
 /// The caller has locked the key's account, which orders two such counts.
 ///
@@ -375,11 +347,4 @@ pub fn count_unrecognised(conn: &mut Conn, key: KeyId, at: i64) -> Result<(), St
             .execute(conn)?;
     }
     Ok(())
-}
-
-/// Two nodes that note the same keys must lock them in the same order.
-fn in_order(uses: &[RefusedUses]) -> Vec<&RefusedUses> {
-    let mut uses: Vec<_> = uses.iter().collect();
-    uses.sort_by_key(|used| used.key_id);
-    uses
 }

@@ -31,6 +31,7 @@ mod page;
 mod peek;
 mod permits;
 mod read;
+pub mod refusals;
 pub mod retention;
 mod schema;
 mod server;

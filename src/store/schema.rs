@@ -209,6 +209,16 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    refusals (key_id, code) {
+        key_id -> Text,
+        code -> Text,
+        times -> BigInt,
+        last_at -> BigInt,
+        last_from -> Text,
+    }
+}
+
 diesel::joinable!(agents -> accounts (account_id));
 diesel::joinable!(transcript_lines -> calls (call_id));
 diesel::joinable!(keys -> agents (agent_id));

@@ -56,7 +56,7 @@ async fn a_key_is_shown_once() {
             "id": id, "agent_id": agent, "account_id": account, "name": "main", "suffix": &secret[64..],
             "is_active": true, "created_at": made["created_at"], "age_days": 0, "revoked_at": null,
             "last_used_at": null, "live_calls": 0, "unrecognised_calls": 0, "refused_uses": 0, "last_refused_at": null,
-            "last_refused_from": null, "replaces": null,
+            "last_refused_from": null, "refusals": [], "replaces": null,
         })
     );
     let list = app.get(&format!("/api/keys?agent_id={agent}")).await.status(200).json();

@@ -337,12 +337,42 @@ async fn a_failed_call_says_the_same_cause_in_all_places() {
     assert_eq!(listed.matches("Last call failed").count(), cases.len());
     let unset = world.page(&format!("/agents/{}", agents[2].0)).await;
     assert!(unset.contains("UPVOOT_SECRET_OF_NOBODY is not set on this server"), "{unset}");
-    assert!(!world.server.process_mut().log().contains(TOKEN));
+    let log = world.server.process_mut().log();
+    assert!(!log.contains(TOKEN) && !log.contains("too slow"), "{log}");
 
     // The same natively, where the error is an event.
     let native = phones(world.server.voice(&agents[0].1.key), &[]).await;
     is_told(&native, &cases[0], "native");
     assert!(String::from_utf8_lossy(&native.stdout).contains("error        bot_unreachable: "));
+    world.server.stop().await;
+}
+
+#[actix_web::test]
+async fn a_refused_call_says_why_in_the_log_and_on_the_page_of_its_key() {
+    let (url, _database) = Database::Sqlite.empty();
+    let mut world = World::new(&url, &[]).await;
+    let (agent, key) = world.agent(json!({"is_active": false})).await;
+    for _ in 0..3 {
+        let refused = phones(world.server.voice(&key.key), &["--dialect", "twilio"]).await;
+        assert_eq!(refused.status.code(), Some(3));
+    }
+    let suffix = &key.key[64..];
+    let lines = eventually(async || {
+        let log = world.server.process_mut().log();
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let lines: Vec<_> = lines.filter(|line| line["message"] == "calls refused").collect();
+        let told: i64 = lines.iter().filter_map(|line| line["count"].as_i64()).sum();
+        (told == 3).then_some(lines)
+    })
+    .await;
+    for line in &lines {
+        assert_eq!((&line["level"], &line["code"]), (&json!("INFO"), &json!("agent_disabled")));
+        assert_eq!((&line["key.suffix"], &line["agent.id"]), (&json!(suffix), &json!(agent)));
+        assert_eq!(line["last_from"], "127.0.0.1");
+    }
+    let page = world.page(&format!("/agents/{agent}")).await;
+    assert!(page.contains("3 calls refused: <code>agent_disabled</code>"), "{page}");
+    assert!(!world.server.process_mut().log().contains(&key.key));
     world.server.stop().await;
 }
 

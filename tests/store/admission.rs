@@ -67,7 +67,7 @@ on_both! {
         change_agent(&world, |agent| agent.max_concurrent_calls = Some(1)).await;
         assert_eq!(world.refusal().await, Some(Refusal::TooManyCalls), "the agent's");
         assert_eq!(world.settle(first.call_id, Duration::ZERO).await, Some(Seconds(0)));
-        assert!(matches!(probe(&world).await, Verdict::WouldAdmit));
+        assert!(matches!(probe(&world).await, Verdict::WouldAdmit(_)));
         let second = world.admit().await;
         assert_eq!((second.agent.id, second.account_id), (world.agent.id, world.account));
         assert_eq!(second.key, Some((world.key.id, world.key.suffix)));
@@ -79,7 +79,7 @@ on_both! {
         let Verdict::Refused(Refusal::KeyRevoked, Some(known)) = probe(&world).await else {
             panic!("a revoked key is known");
         };
-        assert_eq!(known, key);
+        assert_eq!((known.key_id, known.account_id), (key, world.account));
         assert_eq!(world.call(second.call_id).await.ended_at, None, "the running call goes on");
 
         world.settle(second.call_id, Duration::ZERO).await;
@@ -90,7 +90,7 @@ on_both! {
 
     async fn a_probe_writes_nothing(db: Db) {
         let world = db.world(60).await;
-        assert!(matches!(probe(&world).await, Verdict::WouldAdmit));
+        assert!(matches!(probe(&world).await, Verdict::WouldAdmit(_)));
         assert_eq!(world.account().await.held, Seconds(0));
     }
 
@@ -118,7 +118,7 @@ on_both! {
             match ask.await.unwrap() {
                 Verdict::Admitted(admitted) => reserved.push(admitted.reserved),
                 Verdict::Refused(refusal, _) => assert_eq!(refusal, Refusal::InsufficientPoints),
-                Verdict::WouldAdmit => panic!("this was no probe"),
+                Verdict::WouldAdmit(_) => panic!("this was no probe"),
             }
         }
         assert_eq!(reserved, [Seconds(60)]);
@@ -139,7 +139,7 @@ on_both! {
             match ask.await.unwrap() {
                 Verdict::Admitted(_) => admitted += 1,
                 Verdict::Refused(refusal, _) => assert_eq!(refusal, Refusal::TooManyCalls),
-                Verdict::WouldAdmit => panic!("this was no probe"),
+                Verdict::WouldAdmit(_) => panic!("this was no probe"),
             }
         }
         assert_eq!(admitted, 3);

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use upvoot::{
     call::event::{EndReason, Role, TranscriptLine},
     clock::{NodeClock, wall_ms},
-    id::{CallId, NodeId},
+    id::{CallId, NodeId, OwnedKey},
     ledger::{Extension, Finished, Ledger, Recognised, Timings},
     points::Seconds,
     store::{
@@ -243,16 +243,22 @@ on_both! {
         assert!(node.ends.try_recv().is_err());
     }
 
-    async fn refused_uses_are_counted_in_batches(db: Db) {
+    async fn refusals_are_counted_in_batches(db: Db) {
         let world = db.world(0).await;
         let node = TestNode::start(&db.store).await;
+        let key = OwnedKey { key_id: world.key.id, account_id: world.account };
         for at in 0..50 {
-            node.ledger.refused_use(world.key.id, "192.0.2.1".to_owned(), at);
+            node.ledger.refused(key, "key_revoked", "192.0.2.1".to_owned(), at);
         }
-        node.ledger.refused_use(world.key.id, "192.0.2.2".to_owned(), 99);
+        node.ledger.refused(key, "key_revoked", "192.0.2.2".to_owned(), 99);
+        node.ledger.refused(key, "draining", "192.0.2.3".to_owned(), 7);
         assert!(node.ledger.close(Duration::from_secs(10)).await);
         let id = world.key.id;
-        let key = db.store.read(move |conn| keys::get(conn, id)).await.unwrap().unwrap().key;
+        let view = db.store.read(move |conn| keys::get(conn, id)).await.unwrap().unwrap();
+        let kept: Vec<_> =
+            view.refusals.iter().map(|it| (&*it.code, it.count, it.last_at, &*it.last_from)).collect();
+        assert_eq!(kept, [("key_revoked", 51, 99, "192.0.2.2"), ("draining", 1, 7, "192.0.2.3")]);
+        let key = view.key;
         assert_eq!((key.refused_uses, key.last_refused_at), (51, Some(99)));
         assert_eq!(key.last_refused_from.as_deref(), Some("192.0.2.2"));
     }

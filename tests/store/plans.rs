@@ -265,6 +265,8 @@ async fn every_hot_statement(db: &Db, analyzed: bool) {
         }
         let newest = plans(db, move |conn| calls::newest(conn, Some(account)).map(drop)).await;
         judge("the newest call", &newest, "calls_of_account", &NOTHING);
+        let last = plans(db, move |conn| calls::last_failure(conn, agent).map(drop)).await;
+        judge("the last call of an agent", &last, "calls_by_agent", &["Backward using calls_pkey"]);
         for of in [Some(account), None] {
             let live = plans(db, move |conn| calls::ongoing(conn, of, 500).map(drop)).await;
             judge("what is live", &live, "calls_live", &HISTORY);

@@ -11,8 +11,9 @@ use upvoot::{
         agents::{self, Deleted},
         audit,
         calls::{self, CallFilter, Opening, Recognition},
-        keys::{self, Key, KeyFilter, RefusedUses},
+        keys::{self, Key, KeyFilter},
         ledger::{self, EntryKind, Posted, Posting},
+        refusals::{self, Refused},
     },
 };
 
@@ -165,16 +166,27 @@ on_both! {
                 assert!(!second.view.key.is_active);
                 assert!(keys::revoke(conn, KeyId::new(), 11)?.is_none());
 
-                let uses = |count, last_at, from: &str| RefusedUses {
+                let uses = |count, last_at, from: &str| Refused {
                     key_id: id,
+                    code: refusals::KEY_REVOKED,
                     count,
                     last_at,
                     last_from: from.to_owned(),
                 };
-                let nobody = RefusedUses { key_id: KeyId::new(), ..uses(1, 1, "::1") };
-                keys::note_refused_uses(conn, &[uses(3, 20, "192.0.2.1"), nobody])?;
-                keys::note_refused_uses(conn, &[uses(2, 30, "192.0.2.2")])?;
-                let key = keys::get(conn, id)?.unwrap().key;
+                let nobody = Refused { key_id: KeyId::new(), ..uses(1, 1, "::1") };
+                let poor = Refused { code: "insufficient_points", ..uses(7, 25, "::2") };
+                let noted = refusals::note(conn, &[uses(3, 20, "192.0.2.1"), nobody, poor])?;
+                let (codes, whose): (Vec<_>, Vec<_>) =
+                    noted.iter().map(|(refused, whose)| (refused.code, whose.agent_id)).unzip();
+                assert_eq!(codes, ["insufficient_points", "key_revoked"], "and nobody's is not");
+                assert_eq!(whose, [world.agent.id; 2]);
+                refusals::note(conn, &[uses(2, 30, "192.0.2.2")])?;
+                let view = keys::get(conn, id)?.unwrap();
+                let kept: Vec<_> =
+                    view.refusals.iter().map(|it| (&*it.code, it.count, &*it.last_from)).collect();
+                let expected = [("key_revoked", 5, "192.0.2.2"), ("insufficient_points", 7, "::2")];
+                assert_eq!(kept, expected, "the latest first");
+                let key = view.key;
                 assert_eq!((key.refused_uses, key.last_refused_at), (5, Some(30)));
                 assert_eq!(key.last_refused_from.as_deref(), Some("192.0.2.2"));
                 Ok::<_, StoreError>(())

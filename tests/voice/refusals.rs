@@ -131,6 +131,58 @@ on_both! {
         server.stop().await;
     }
 
+    /// Every refusal of a known key is counted under its reason, with the time and place of the last.
+    async fn who_asks_why_a_key_is_refused_finds_it_at_the_key(server: Server) {
+        let account = server.account(0.0).await;
+        let off = json!({"is_active": false, "max_concurrent_calls": 1});
+        let agent = server.agent(&account, off).await;
+        let key = server.key(&agent).await;
+        let (path, agent_path) = (format!("/api/keys/{}", key.id), format!("/api/agents/{agent}"));
+        assert_eq!(server.get(&path).await.body["refusals"], json!([]));
+        let change = async |fields| server.request("PATCH", &agent_path, Some(fields), &[]).await;
+
+        refused(&server, &key.key).await;
+        change(json!({"is_active": true})).await;
+        refused(&server, &key.key).await;
+        refused(&server, &key.key).await;
+        server.top_up(&account, 5.0).await;
+        let call = Phone::dial(&server.voice(&key.key)).await.unwrap();
+        refused(&server, &key.key).await;
+        call.end().await;
+        server.quiet().await;
+        raw(&server, &format!("GET /voice/{} HTTP/1.1\r\nHost: x\r\n\r\n", key.key)).await;
+        server.post(&format!("{path}/revoke"), json!({})).await;
+        // Of a key that does not exist nothing is written.
+        refused(&server, UNKNOWN).await;
+        refused(&server, &key.key).await;
+
+        let refusals = crate::support::eventually(async || {
+            let view = server.get(&path).await.body;
+            let refusals = view["refusals"].as_array().unwrap().clone();
+            (refusals.len() == 5).then_some(refusals)
+        })
+        .await;
+        let count = |code: &str| {
+            let of_code = refusals.iter().find(|refusal| refusal["code"] == code);
+            of_code.map(|refusal| refusal["count"].clone()).unwrap_or_default()
+        };
+        for (code, times) in [
+            ("agent_disabled", 1),
+            ("insufficient_points", 2),
+            ("too_many_calls", 1),
+            ("upgrade_required", 1),
+            ("key_revoked", 1),
+        ] {
+            assert_eq!(count(code), times, "{code}: {refusals:?}");
+        }
+        assert_eq!(refusals[0]["code"], "key_revoked", "the latest first: {refusals:?}");
+        for refusal in &refusals {
+            assert_eq!(refusal["last_from"], "127.0.0.1");
+            assert!(refusal["last_at"].as_str().unwrap().ends_with('Z'));
+        }
+        server.stop().await;
+    }
+
     async fn a_valid_key_without_a_sound_handshake_is_told_what_is_missing(server: Server) {
         let (account, _, key) = server.ready().await;
         let plain = raw(&server, &format!("GET /voice/{} HTTP/1.1\r\nHost: x\r\n\r\n", key.key)).await;

@@ -241,6 +241,12 @@ async fn calls_that_cannot_be_served_close_the_door_to_their_key_like_all_that_c
         crate::support::eventually(async || crate::support::phone::Phone::dial(&url).await.err())
             .await;
     assert_eq!((refused.status, refused.code()), (429, "too_many_calls"));
+    let refusal = crate::support::eventually(async || {
+        let view = server.get(&format!("/api/keys/{}", key.id)).await.body;
+        view["refusals"].as_array().unwrap().first().cloned()
+    })
+    .await;
+    assert_eq!(refusal["code"], "too_many_unrecognised", "not one of too many at once");
     assert_eq!(server.books(&account).await, (600, 0));
     server.stop().await;
 }

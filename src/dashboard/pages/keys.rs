@@ -12,7 +12,10 @@ use crate::{
         words,
     },
     id::AgentId,
-    store::keys::{Key, KeyView},
+    store::{
+        keys::{Key, KeyView},
+        refusals::KEY_REVOKED,
+    },
 };
 
 const DAY_MS: i64 = 86_400_000;
@@ -53,7 +56,7 @@ fn list(agent: AgentId, keys: &[KeyView], now: i64) -> Markup {
                     age(&view.key, now),
                     words::when_or(view.last_used_at, "Never"),
                     live(view),
-                    state(&view.key),
+                    state(view),
                     actions(agent, view, rotation),
                 ],
             }
@@ -82,8 +85,9 @@ fn live(view: &KeyView) -> Markup {
     }
 }
 
-/// Active, or revoked and whether it is still used.
-fn state(key: &Key) -> Markup {
+/// Active, or revoked and whether it is still used; and why calls of it were refused.
+fn state(view: &KeyView) -> Markup {
+    let key = &view.key;
     html! {
         @if key.is_active { (part::tag("good", "Active")) }
         @else {
@@ -95,6 +99,12 @@ fn state(key: &Key) -> Markup {
                     @if let Some(at) = key.last_refused_at { ", last " (words::when(at)) }
                     @if let Some(from) = &key.last_refused_from { " from " (from) }
                 }
+            }
+        }
+        @for refusal in view.refusals.iter().filter(|refusal| refusal.code != KEY_REVOKED) {
+            div.small {
+                (words::count(refusal.count, "call")) " refused: " code { (refusal.code) }
+                ", last " (words::when(refusal.last_at)) " from " (refusal.last_from)
             }
         }
     }
@@ -134,7 +144,7 @@ pub fn comparison(old: &KeyView, new: &KeyView, now: i64) -> Markup {
             age(&view.key, now),
             words::when_or(view.last_used_at, "Never"),
             live(view),
-            state(&view.key),
+            state(view),
         ],
     };
     let rows = [row("New", new), row("Old", old)];
@@ -254,6 +264,7 @@ mod tests {
     use crate::{
         id::{AccountId, KeyId},
         key::PlainKey,
+        store::refusals::Refusal,
     };
 
     fn view(days: i64, is_active: bool) -> KeyView {
@@ -272,7 +283,13 @@ mod tests {
             last_refused_from: (!is_active).then(|| "192.0.2.1".to_owned()),
             replaces: None,
         };
-        KeyView { key, last_used_at: None, live_calls: 0, unrecognised_calls: 0 }
+        KeyView {
+            key,
+            last_used_at: None,
+            live_calls: 0,
+            unrecognised_calls: 0,
+            refusals: Vec::new(),
+        }
     }
 
     fn row(view: KeyView) -> String {
@@ -293,6 +310,21 @@ mod tests {
         assert!(html.contains("192.0.2.1"));
         assert!(!html.contains("data-opens=\"revoke-key\""));
         assert!(row(view(1, true)).contains("data-opens=\"revoke-key\""));
+    }
+
+    #[test]
+    fn a_key_says_why_its_calls_were_refused() {
+        let mut view = view(1, true);
+        let refusal = |code: &str, count| Refusal {
+            code: code.to_owned(),
+            count,
+            last_at: 0,
+            last_from: "192.0.2.7".to_owned(),
+        };
+        view.refusals = vec![refusal("insufficient_points", 12), refusal(KEY_REVOKED, 2)];
+        let html = row(view);
+        assert!(html.contains("12 calls refused: <code>insufficient_points</code>"), "{html}");
+        assert!(html.contains("from 192.0.2.7") && !html.contains(KEY_REVOKED), "{html}");
     }
 
     #[test]

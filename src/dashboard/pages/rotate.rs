@@ -189,7 +189,7 @@ mod tests {
             last_refused_from: None,
             replaces: None,
         };
-        KeyView { key, last_used_at, live_calls, unrecognised_calls: 0 }
+        KeyView { key, last_used_at, live_calls, unrecognised_calls: 0, refusals: Vec::new() }
     }
 
     #[test]
