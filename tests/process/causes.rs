@@ -338,7 +338,7 @@ async fn a_failed_call_says_the_same_cause_in_all_places() {
     let unset = world.page(&format!("/agents/{}", agents[2].0)).await;
     assert!(unset.contains("UPVOOT_SECRET_OF_NOBODY is not set on this server"), "{unset}");
     let log = world.server.process_mut().log();
-    assert!(!log.contains(TOKEN) && !log.contains("too slow"), "{log}");
+    assert!(!log.contains(TOKEN) && !log.contains("the bot was too slow"), "{log}");
 
     // The same natively, where the error is an event.
     let native = phones(world.server.voice(&agents[0].1.key), &[]).await;
