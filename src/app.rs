@@ -6,7 +6,12 @@
 
 mod tls;
 
-use std::{future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt, future, io,
+    net::{self, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, middleware::from_fn, rt, web};
 use secrecy::ExposeSecret;
@@ -32,12 +37,14 @@ use crate::{
     retention, routes,
     session::{Voice, knocks::Knocks},
     settings::{MetricsListen, ServeArgs},
-    store::{Store, StoreError},
+    store::{Backend, Store, StoreError},
     telemetry::access::AccessLog,
 };
 
 /// How long the ledger may take, after the last call, to write what it still holds.
 const LAST_SETTLEMENTS: Duration = Duration::from_secs(10);
+/// Ports above a taken one among which a free one is looked for.
+const NEAR_PORTS: u16 = 20;
 /// What calls may take beyond their time to drain: the watchdog ends what is left within a second.
 const LAST_CALLS: Duration = Duration::from_secs(2);
 
@@ -48,10 +55,10 @@ pub enum StartError {
     #[error("UPVOOT_DATABASE_URL: the database cannot be opened: {0}")]
     Store(#[from] StoreError),
     /// Nobody could ever sign in: the set-up link could not be made.
-    #[error("the set-up link cannot be made: {0}")]
+    #[error("the set-up link cannot be created: {0}")]
     Setup(Problem),
     /// An address cannot be listened on.
-    #[error("{variable}: cannot listen on {address}: {cause}")]
+    #[error("{variable}: cannot listen on {address}: {cause}{}", Free(*free))]
     Bind {
         /// The setting it comes from.
         variable: &'static str,
@@ -59,6 +66,8 @@ pub enum StartError {
         address: SocketAddr,
         /// What the operating system says.
         cause: io::Error,
+        /// An address that is free, where this one is taken.
+        free: Option<SocketAddr>,
     },
     /// The certificate or its key cannot be used.
     #[error("{variable}: {cause}")]
@@ -68,6 +77,18 @@ pub enum StartError {
         /// What is wrong with it.
         cause: String,
     },
+}
+
+/// A free address, as the end of a sentence.
+struct Free(Option<SocketAddr>);
+
+impl fmt::Display for Free {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(free) => write!(f, " (another server may be running; {free} is free)"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl From<Unusable> for StartError {
@@ -112,6 +133,7 @@ pub async fn start(settings: ServeArgs) -> Result<Running, StartError> {
     let ended = registry.clone();
     let on_end_requested = move |call, reason| ended.end_calls(vec![call], reason);
     let ledger = Ledger::start(store.clone(), node_id, clock, on_end_requested).await?;
+    warn_of_neighbours(&store, &ledger).await?;
 
     let speaker = Speaker::new(settings.speech_sandbox.clone());
     rt::spawn(speaker.clone().introduce());
@@ -227,7 +249,7 @@ impl Running {
     /// from now on sees the new one. Files that cannot be used change nothing; the log says why.
     pub fn reload(&self) {
         let Some(certificate) = &self.certificate else {
-            return tracing::info!("nothing to read again: no certificate is set");
+            return tracing::info!("SIGHUP: no certificate to reload");
         };
         tls::read_again(certificate);
     }
@@ -252,7 +274,7 @@ impl Running {
         }
         let left = self.registry.live_calls();
         if left > 0 {
-            tracing::error!(calls = left, "calls outlived their draining");
+            tracing::error!(calls = left, "calls are still live after draining");
         }
         // Streams last as long as somebody listens.
         self.hub.close();
@@ -271,6 +293,16 @@ impl Running {
     }
 }
 
+/// Says that another server uses the same embedded database: it works, but is rarely meant.
+async fn warn_of_neighbours(store: &Store, ledger: &Ledger) -> Result<(), StoreError> {
+    if store.backend() == Backend::Sqlite && ledger.neighbours().await? > 0 {
+        tracing::warn!(
+            "another server uses this database file, or was killed within the last 15 seconds"
+        );
+    }
+    Ok(())
+}
+
 /// Binds `UPVOOT_LISTEN`.
 fn listen(
     settings: &ServeArgs,
@@ -284,7 +316,20 @@ fn listen(
 }
 
 fn cannot_listen(address: SocketAddr, cause: io::Error) -> StartError {
-    StartError::Bind { variable: "UPVOOT_LISTEN", address, cause }
+    cannot_bind("UPVOOT_LISTEN", address, cause)
+}
+
+fn cannot_bind(variable: &'static str, address: SocketAddr, cause: io::Error) -> StartError {
+    let taken = cause.kind() == io::ErrorKind::AddrInUse;
+    let free = if taken { next_free(address) } else { None };
+    StartError::Bind { variable, address, cause, free }
+}
+
+/// The nearest port above that is free now.
+fn next_free(taken: SocketAddr) -> Option<SocketAddr> {
+    let above = (1..=NEAR_PORTS).filter_map(|step| taken.port().checked_add(step));
+    let mut addresses = above.map(|port| SocketAddr::new(taken.ip(), port));
+    addresses.find(|address| net::TcpListener::bind(address).is_ok())
 }
 
 /// The doors of the API and of the pages, for people who reach this server at `public_url`, and how
@@ -302,7 +347,7 @@ fn doors(
     let oidc = settings.oidc.settings(public_url);
     if oidc.as_ref().is_some_and(|oidc| oidc.trust_unverified_email) {
         tracing::warn!(
-            "UPVOOT_OIDC_TRUST_UNVERIFIED_EMAIL is on: whoever can choose an e-mail address at the OpenID provider can sign in as its user"
+            "UPVOOT_OIDC_TRUST_UNVERIFIED_EMAIL is on: a person who can choose an e-mail address at the OpenID provider can sign in as its user"
         );
     }
     doors.single_sign_on = oidc.map(SingleSignOn::new);
@@ -338,11 +383,7 @@ fn serve_metrics(
     .disable_signals()
     .shutdown_timeout(1)
     .bind(listen)
-    .map_err(|cause| StartError::Bind {
-        variable: "UPVOOT_METRICS_LISTEN",
-        address: listen,
-        cause,
-    })?;
+    .map_err(|cause| cannot_bind("UPVOOT_METRICS_LISTEN", listen, cause))?;
     let address = first(&server.addrs(), listen);
     let server = server.run();
     let handle = server.handle();

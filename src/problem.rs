@@ -72,17 +72,19 @@ codes! {
     /// The body is not one JSON object.
     BadJson = 400 "Bad Request" "bad_json" "The body is not one JSON object in UTF-8.";
     /// A fault in a WebSocket handshake that is neither a missing upgrade nor a wrong version.
-    BadHandshake = 400 "Bad Request" "bad_handshake" "This is not a WebSocket handshake as RFC 6455 has it.";
+    BadHandshake = 400 "Bad Request" "bad_handshake" "This is not a valid WebSocket handshake (RFC 6455).";
     /// The admin endpoints want the operator's token or a session.
-    Unauthorized = 401 "Unauthorized" "unauthorized" "This needs the operator's bearer token, or a session.";
+    Unauthorized = 401 "Unauthorized" "unauthorized" "Missing or wrong credentials: send the operator's token (Authorization: Bearer TOKEN), or sign in.";
+    /// A bearer token for a server that has none.
+    BearerDisabled = 401 "Unauthorized" "bearer_disabled" "Bearer access is disabled: this server was started without UPVOOT_ADMIN_TOKEN.";
     /// Signing in: unknown, disabled and mistyped are on purpose not told apart.
-    WrongCredentials = 401 "Unauthorized" "wrong_credentials" "The e-mail address or the password is not right.";
+    WrongCredentials = 401 "Unauthorized" "wrong_credentials" "Wrong e-mail address or password.";
     /// The voice endpoint: malformed or unknown, on purpose not told apart.
     InvalidKey = 401 "Unauthorized" "invalid_key" "This key is not valid.";
     /// The voice endpoint: the agent's calls have to be signed by the provider, and this one is not.
     InvalidSignature = 401 "Unauthorized" "invalid_signature" "The provider's signature is missing or not valid.";
     /// The browser's ticket is unknown, used up, too old, or somebody else's: on purpose not told apart.
-    InvalidTicket = 401 "Unauthorized" "invalid_ticket" "This ticket is not valid, or no longer; ask for another one.";
+    InvalidTicket = 401 "Unauthorized" "invalid_ticket" "This ticket is invalid, used or expired: request another one.";
     /// No free second left.
     InsufficientPoints = 402 "Payment Required" "insufficient_points" "The account has no points left for a call.";
     /// The key was revoked.
@@ -94,9 +96,9 @@ codes! {
     /// The object is seen, but the role does not allow this.
     Forbidden = 403 "Forbidden" "forbidden" "Your role does not allow this.";
     /// No such page, or no such object.
-    NotFound = 404 "Not Found" "not_found" "There is nothing here.";
+    NotFound = 404 "Not Found" "not_found" "There is no such page or object.";
     /// The path is right, the method is not.
-    MethodNotAllowed = 405 "Method Not Allowed" "method_not_allowed" "This method is not for this address; Allow names those that are.";
+    MethodNotAllowed = 405 "Method Not Allowed" "method_not_allowed" "This method is not allowed here; the Allow header lists those that are.";
     /// A body that was announced did not come in time.
     BodyTooSlow = 408 "Request Timeout" "body_too_slow" "The body did not arrive in time.";
     /// An agent cannot be deleted yet.
@@ -108,33 +110,33 @@ codes! {
     /// An adjustment would take what live calls hold.
     PointsNotFree = 409 "Conflict" "points_not_free" "The account has fewer free points than that; live calls may hold some.";
     /// The account has as many users, agents or keys as it may have.
-    LimitReached = 409 "Conflict" "limit_reached" "The account has as many of these as it may have; delete some, or ask the server's operator.";
+    LimitReached = 409 "Conflict" "limit_reached" "The account's limit is reached: delete some, or ask the server's operator.";
     /// An `Idempotency-Key` came again with another body.
     IdempotencyConflict = 409 "Conflict" "idempotency_conflict" "This Idempotency-Key was used with another body.";
     /// More than a body may hold.
     TooLarge = 413 "Content Too Large" "too_large" "The body is over 1 MiB.";
     /// Not JSON, by its header.
-    UnsupportedMediaType = 415 "Unsupported Media Type" "unsupported_media_type" "The body has to be application/json in UTF-8.";
+    UnsupportedMediaType = 415 "Unsupported Media Type" "unsupported_media_type" "The body must be application/json in UTF-8.";
     /// A value, a parameter or a header breaks its rule; the field is named.
     InvalidField = 422 "Unprocessable Content" "invalid_field" "A field is not valid.";
     /// A valid key, but no WebSocket upgrade.
-    UpgradeRequired = 426 "Upgrade Required" "upgrade_required" "This address speaks WebSocket version 13 only.";
+    UpgradeRequired = 426 "Upgrade Required" "upgrade_required" "This address requires a WebSocket upgrade (version 13).";
     /// A concurrency cap is reached.
-    TooManyCalls = 429 "Too Many Requests" "too_many_calls" "The agent or the account has as many calls as it may have at once, or too many calls of this key came to nothing.";
+    TooManyCalls = 429 "Too Many Requests" "too_many_calls" "Too many concurrent calls of the agent or the account, or too many failed calls of this key.";
     /// Too many wrong keys from one address.
     TooManyAttempts = 429 "Too Many Requests" "too_many_attempts" "Too many refused attempts from this address.";
     /// An account's owners tried too many addresses that somebody of another account has.
-    TooManyAddresses = 429 "Too Many Requests" "too_many_addresses" "Too many e-mail addresses that are in use were tried within a day; the server's operator can go on.";
+    TooManyAddresses = 429 "Too Many Requests" "too_many_addresses" "Too many e-mail addresses that are in use were tried within a day; the server's operator has no such limit.";
     /// More passwords of one account or address wait to be hashed than may.
     TooManyPasswords = 429 "Too Many Requests" "too_many_passwords" "Too many passwords of this account or address are being checked or set at once.";
     /// More pages listen than may.
-    TooManyListeners = 429 "Too Many Requests" "too_many_listeners" "Too many pages listen at once.";
+    TooManyListeners = 429 "Too Many Requests" "too_many_listeners" "Too many open pages receive events.";
     /// Our own fault; the log has the cause.
-    Internal = 500 "Internal Server Error" "internal" "Something failed on our side.";
+    Internal = 500 "Internal Server Error" "internal" "Internal error; the server's log has the cause, with this answer's X-Request-Id.";
     /// The node is stopping.
     Draining = 503 "Service Unavailable" "draining" "This server is stopping and takes no new calls.";
     /// The database cannot be asked; nothing is let in unproved.
-    Unavailable = 503 "Service Unavailable" "unavailable" "This cannot be decided at the moment.";
+    Unavailable = 503 "Service Unavailable" "unavailable" "Temporarily unavailable: this cannot be checked now.";
 }
 
 impl Code {
@@ -181,7 +183,7 @@ impl Code {
             response.insert_header((header::RETRY_AFTER, HeaderValue::from_static(seconds)));
         }
         match self {
-            Self::Unauthorized => {
+            Self::Unauthorized | Self::BearerDisabled => {
                 let challenge = HeaderValue::from_static("Bearer realm=\"upvoot\"");
                 response.insert_header((header::WWW_AUTHENTICATE, challenge));
             }
@@ -285,7 +287,7 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable(_) => Code::Unavailable,
             StoreError::Failed(_) => Code::Internal,
         };
-        tracing::error!(error = %error, code = code.as_str(), "a request met a failing database");
+        tracing::error!(error = %error, code = code.as_str(), "request failed: database error");
         code.into()
     }
 }

@@ -48,11 +48,11 @@ pub struct ServeArgs {
     )]
     pub database_url: SecretString,
 
-    /// The operator's bearer token for /api, at least 32 characters; unset: no bearer access.
+    /// The operator's bearer token for /api, at least 32 characters; unset: bearer access is disabled.
     #[arg(long = "admin-token", env = "UPVOOT_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = admin_token)]
     pub admin_token: Option<SecretString>,
 
-    /// The address people and providers reach this server at, such as <https://voice.example.com>.
+    /// The public address of this server, such as <https://voice.example.com>.
     #[arg(long = "public-url", env = "UPVOOT_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
     pub public_url: Option<String>,
 
@@ -73,7 +73,7 @@ pub struct ServeArgs {
     #[arg(long = "tls-key", env = "UPVOOT_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
 
-    /// Proxies whose forwarded headers are believed: addresses or networks, separated by commas.
+    /// Proxies whose forwarded headers are trusted: addresses or networks, separated by commas.
     #[arg(long = "trusted-proxies", env = "UPVOOT_TRUSTED_PROXIES", default_value = "", value_name = "LIST", value_parser = networks)]
     pub trusted_proxies: Proxies,
 
@@ -82,21 +82,21 @@ pub struct ServeArgs {
     #[arg(long = "relay-networks", env = "UPVOOT_RELAY_NETWORKS", default_value = "", value_name = "LIST", value_parser = networks)]
     pub relay_networks: Networks,
 
-    /// Name servers for the names of bots: addresses, with a port if it is not 53, separated by commas;
-    /// unset: those of this machine.
+    /// Name servers for bots' names: addresses, with a port if it is not 53, separated by commas; unset:
+    /// those of this machine.
     #[arg(long = "relay-dns", env = "UPVOOT_RELAY_DNS", value_name = "LIST", value_delimiter = ',', value_parser = name_server)]
     pub relay_dns: Vec<SocketAddr>,
 
-    /// How long calls may go on after SIGTERM before they are ended.
+    /// How long calls may continue after SIGTERM before they are ended.
     #[arg(long = "drain-seconds", env = "UPVOOT_DRAIN_SECONDS", default_value = "30", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=86_400))]
     pub drain_seconds: u32,
 
-    /// Connections to a PostgreSQL server; one that gives fewer is used with those.
+    /// Max connections to a PostgreSQL server; fewer are used where the server allows fewer.
     #[arg(long = "database-connections", env = "UPVOOT_DATABASE_CONNECTIONS", default_value = "16", value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000))]
     pub database_connections: u32,
 
     /// Days that ended calls, their transcripts and the audit log are kept; unset: for ever. An account may
-    /// have fewer for its calls. Rows of the ledger are never deleted.
+    /// set fewer for its calls. Rows of the ledger are never deleted.
     #[arg(long = "retention-days", env = "UPVOOT_RETENTION_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub retention_days: Option<u32>,
 
@@ -104,12 +104,12 @@ pub struct ServeArgs {
     #[arg(long = "attempts-per-minute", env = "UPVOOT_ATTEMPTS_PER_MINUTE", default_value = "100", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub attempts_per_minute: u32,
 
-    /// Calls of one key that may come to nothing within a minute, gone or turned away before their
-    /// dialect was recognised; then it is 429.
+    /// Max failed calls of one key a minute, closed or turned away before their dialect was recognised;
+    /// then 429.
     #[arg(long = "unrecognised-per-minute", env = "UPVOOT_UNRECOGNISED_PER_MINUTE", default_value = "300", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub unrecognised_per_minute: u32,
 
-    /// Bytes of a call's transcript that are kept; then one line says that more was said.
+    /// Max bytes of a call's transcript; then one line says that text is missing.
     #[arg(long = "transcript-bytes", env = "UPVOOT_TRANSCRIPT_BYTES", default_value = "262144", value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1_024..=16_777_216))]
     pub transcript_bytes: u32,
 
@@ -130,16 +130,16 @@ pub struct OidcArgs {
     #[arg(long = "oidc-issuer", env = "UPVOOT_OIDC_ISSUER", value_name = "URL", value_parser = issuer, requires = "client_id", requires = "client_secret")]
     pub issuer: Option<Issuer>,
 
-    /// The name this server has at the OpenID provider.
+    /// This server's client id at the OpenID provider.
     #[arg(long = "oidc-client-id", env = "UPVOOT_OIDC_CLIENT_ID", value_name = "ID", value_parser = client_id, requires = "issuer", requires = "client_secret")]
     pub client_id: Option<String>,
 
-    /// The secret this server has at the OpenID provider, at least 16 characters.
+    /// This server's client secret at the OpenID provider, at least 16 characters.
     #[arg(long = "oidc-client-secret", env = "UPVOOT_OIDC_CLIENT_SECRET", hide_env_values = true, value_name = "SECRET", value_parser = client_secret, requires = "issuer", requires = "client_id")]
     pub client_secret: Option<SecretString>,
 
-    /// Takes e-mail addresses that the OpenID provider does not say to have verified. DANGEROUS where
-    /// people can choose their own address there: whoever writes another's gets that one's user here.
+    /// Accept e-mail addresses that the OpenID provider does not call verified. DANGEROUS where people can
+    /// choose their own address there: a person who enters another's address signs in as that user.
     #[arg(long = "oidc-trust-unverified-email", env = "UPVOOT_OIDC_TRUST_UNVERIFIED_EMAIL", value_name = "BOOL", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
     pub trust_unverified_email: bool,
 }
@@ -164,7 +164,7 @@ pub struct LogArgs {
     #[arg(long = "log", env = "UPVOOT_LOG", global = true, value_name = "FILTER")]
     pub log: Option<String>,
 
-    /// How to log.
+    /// Log format: text, or json (one object per line).
     #[arg(
         long = "log-format",
         env = "UPVOOT_LOG_FORMAT",

@@ -39,7 +39,7 @@ pub struct Turn<K: Key> {
 
 /// Too many of this key wait already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many of one account wait")]
+#[error("too many requests of one account are waiting")]
 pub struct Crowded;
 
 struct Book<K: Key> {

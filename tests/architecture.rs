@@ -172,3 +172,20 @@ fn a_wrong_import_would_be_found() {
     );
     assert_eq!(names, ["api", "call", "store"].map(str::to_owned).into());
 }
+
+/// The table of tiers that people read is the one that is checked, and every file it names is there.
+#[test]
+fn the_document_describes_this_tree() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/ARCHITECTURE.md")).unwrap();
+    for (tier, names) in TIERS {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let row = format!("| {tier} | {} |", names.join(", "));
+        assert!(text.lines().any(|line| line == row), "docs/ARCHITECTURE.md: {row}");
+    }
+    let quoted = text.split('`').skip(1).step_by(2);
+    let paths = quoted.filter(|path| path.ends_with(".rs") || path.ends_with('/'));
+    let there = |path: &str| root.join(path).exists() || root.join("src").join(path).exists();
+    let missing: Vec<_> = paths.filter(|path| !path.contains('<') && !there(path)).collect();
+    assert!(missing.is_empty(), "docs/ARCHITECTURE.md names what is not there: {missing:?}");
+}

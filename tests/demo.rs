@@ -75,7 +75,7 @@ fn it_happens_as_promised_and_leaves_the_reply_only() {
         "billed",
         "403 key_revoked",
         "this call goes on: all of it came back",
-        "All as promised",
+        "Everything worked, in",
     ] {
         assert!(told.contains(promise), "no {promise} in\n{told}");
     }

@@ -260,7 +260,9 @@ async fn a_line_that_breaks_says_so_last() {
     })
     .await;
     let heard = all(&mut dial(&address).await.unwrap()).await;
-    assert!(matches!(&heard.last().unwrap().what, What::Broken(why) if why.contains("no event")));
+    assert!(
+        matches!(&heard.last().unwrap().what, What::Broken(why) if why.contains("not an event"))
+    );
 
     let (address, _) = server(|stream| async move {
         let mut call = tokio_tungstenite::accept_async(stream).await.unwrap();

@@ -19,7 +19,7 @@ pub struct SecretName(String);
 
 /// The text is no name of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("has to be UPVOOT_SECRET_ followed by capital letters, digits and underscores")]
+#[error("must be UPVOOT_SECRET_ followed by capital letters, digits and underscores")]
 pub struct BadName;
 
 /// The environment has no such variable, or an empty one.

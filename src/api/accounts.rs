@@ -31,14 +31,14 @@ pub struct View {
     #[schema(example = "acc_019350a1b2c37d4e8f90a1b2c3d4e5f6")]
     id: String,
     name: String,
-    /// What it has; 1 point is 60 seconds of call.
+    /// The balance; 1 point is 60 seconds of call.
     points: f64,
-    /// What of it live calls have reserved.
+    /// The part of it that live calls hold.
     held_points: f64,
-    /// Calls at once; null: no cap.
+    /// Max concurrent calls; null: no cap.
     max_concurrent_calls: Option<i32>,
-    /// Days that ended calls are kept, with their transcripts; null: as long as the server keeps them. Rows
-    /// of the ledger are never deleted.
+    /// Days that ended calls are kept, with their transcripts; null: the server's setting. Rows of the
+    /// ledger are never deleted.
     retention_days: Option<i32>,
     #[schema(format = DateTime)]
     created_at: String,
@@ -63,33 +63,32 @@ impl From<accounts::Account> for View {
 #[serde(deny_unknown_fields)]
 pub struct NewAccount {
     name: Name,
-    /// Calls at once; null: no cap.
+    /// Max concurrent calls; null: no cap.
     #[serde(default)]
     max_concurrent_calls: Option<Cap>,
-    /// Days that ended calls are kept; null: as long as the server keeps them.
+    /// Days that ended calls are kept; null: the server's setting.
     #[serde(default)]
     retention_days: Option<RetentionDays>,
 }
 
-/// What to change of an account; what is absent stays.
+/// Changes to an account; absent fields stay as they are.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccountChange {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     name: Option<Name>,
-    /// Calls at once; null: no cap.
+    /// Max concurrent calls; null: no cap.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Cap>)]
     max_concurrent_calls: Option<Option<Cap>>,
-    /// Days that ended calls are kept; null: as long as the server keeps them. More than the server's are
-    /// taken as the server's.
+    /// Days that ended calls are kept; null: the server's setting, which is also the maximum.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<RetentionDays>)]
     retention_days: Option<Option<RetentionDays>>,
 }
 
-/// Makes an account, with no points.
+/// Create an account, with no points.
 #[utoipa::path(post, path = "/api/accounts", operation_id = "create_account", tag = "accounts",
     request_body = NewAccount, responses((status = 201, description = "The new account.", body = View)))]
 pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewAccount>) -> Answer {
@@ -113,7 +112,7 @@ pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewAccount
     Ok(created(&View::from(account)))
 }
 
-/// The accounts that whoever asks can see, newest first: a user sees their own.
+/// List accounts, newest first; a user sees their own.
 #[utoipa::path(get, path = "/api/accounts", operation_id = "list_accounts", tag = "accounts",
     responses((status = 200, description = "A page of accounts.", body = List<View>)))]
 pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
@@ -123,7 +122,7 @@ pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
     Ok(ok(&page.list(rows, |account| account.id, View::from)))
 }
 
-/// One account.
+/// Get an account.
 #[utoipa::path(get, path = "/api/accounts/{id}", operation_id = "get_account", tag = "accounts",
     responses((status = 200, description = "The account.", body = View)))]
 pub async fn get(context: Data<Context>, who: Who, Id(id): Id<AccountId>) -> Answer {
@@ -132,8 +131,8 @@ pub async fn get(context: Data<Context>, who: Who, Id(id): Id<AccountId>) -> Ans
     Ok(ok(&View::from(account.ok_or(Code::NotFound)?)))
 }
 
-/// Changes name, cap or days; the cap is the operator's to change. A lower cap lets calls in progress go
-/// on. With fewer days, older calls are deleted within hours, and nothing brings them back.
+/// Update an account: name, cap or days; only the operator changes the cap. With a lower cap, calls in
+/// progress continue. With fewer days, older calls are deleted within hours, for good.
 #[utoipa::path(patch, path = "/api/accounts/{id}", operation_id = "update_account", tag = "accounts",
     request_body = AccountChange, responses((status = 200, description = "The account.", body = View)))]
 pub async fn update(

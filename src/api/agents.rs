@@ -39,32 +39,32 @@ use crate::{
 pub struct View {
     #[schema(example = "agt_019350a1b2c37d4e8f90a1b2c3d4e5f6")]
     id: String,
-    /// Who pays for its calls.
+    /// The account that pays for its calls.
     account_id: String,
     name: String,
-    /// `echo`: greets, then plays back what it hears. `relay`: a bot behind a WebSocket of its own.
+    /// `echo`: greets, then plays back what it hears. `relay`: your own bot over a WebSocket.
     engine: &'static str,
-    /// The bot; there while the engine is `relay`.
+    /// The bot; present while the engine is `relay`.
     relay: Option<RelayView>,
-    /// How its calls speak, whatever they look like; null: as is recognised.
+    /// The wire format of its calls; null: recognised automatically.
     dialect: Option<&'static str>,
-    /// Whose signature its calls have to bring; null: the key is enough.
+    /// The provider whose signature its calls must carry; null: the key is enough.
     signature: Option<SignatureView>,
-    /// Said first on every call; empty only with a bot, which then greets by itself.
+    /// Said first on every call; empty only with a bot, which then greets itself.
     greeting: String,
-    /// Said before the server ends a call, time permitting.
+    /// Said before the server ends a call, if there is time.
     closing_phrase: String,
     system_prompt: Option<String>,
     language: String,
-    /// Null: the language's own.
+    /// Null: the language's default.
     voice: Option<String>,
     /// Null: no limit.
     max_turns: Option<i32>,
     max_duration_seconds: i32,
     silence_timeout_seconds: i32,
-    /// Calls at once; null: no cap.
+    /// Max concurrent calls; null: no cap.
     max_concurrent_calls: Option<i32>,
-    /// Whether it takes new calls.
+    /// Whether it accepts new calls.
     is_active: bool,
     #[schema(format = DateTime)]
     created_at: String,
@@ -107,7 +107,7 @@ macro_rules! agent_bodies {
         #[derive(Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
         pub struct NewAgent {
-            /// Who pays for its calls.
+            /// The account that pays for its calls.
             #[schema(value_type = String)]
             account_id: AccountId,
             name: Name,
@@ -115,7 +115,7 @@ macro_rules! agent_bodies {
             $($(#[$attribute])* #[serde(default, deserialize_with = "present")] $field: Option<$type>,)*
         }
 
-        /// What to change of an agent; what is absent stays.
+        /// Changes to an agent; absent fields stay as they are.
         #[derive(Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
         pub struct AgentChange {
@@ -140,29 +140,29 @@ macro_rules! agent_bodies {
 }
 
 agent_bodies! {
-    /// The bot, all of it: what the object leaves out gets its default. Needed while the engine is
-    /// `relay`; null: none.
+    /// The whole bot: fields that the object leaves out get their default. Required while the engine
+    /// is `relay`; null: none.
     #[schema(value_type = Option<NewRelay>)]
     relay: Option<Object<NewRelay>>,
-    /// How its calls speak, whatever they look like; null: as is recognised.
+    /// The wire format of its calls; null: recognised automatically.
     #[schema(value_type = Option<DialectName>)]
     dialect: Option<DialectName>,
-    /// Whose signature its calls have to bring; null: the key is enough.
+    /// The provider whose signature its calls must carry; null: the key is enough.
     #[schema(value_type = Option<NewSignature>)]
     signature: Option<Object<NewSignature>>,
     /// Said first on every call. With the engine `relay` it may be empty or null: the bot greets.
     #[schema(value_type = Option<Greeting>)]
     greeting: Option<Greeting>,
-    /// Said before the server ends a call, time permitting.
+    /// Said before the server ends a call, if there is time.
     #[schema(nullable = false)]
     closing_phrase: Spoken,
     /// Instructions for a language model.
     #[schema(value_type = Option<Prompt>)]
     system_prompt: Option<Prompt>,
-    /// What is spoken.
+    /// The language that is spoken.
     #[schema(nullable = false)]
     language: Language,
-    /// The synthesiser's voice; null: the language's own.
+    /// The synthesiser's voice; null: the language's default.
     #[schema(value_type = Option<Voice>)]
     voice: Option<Voice>,
     /// Turns after which a call ends; null: no limit.
@@ -174,10 +174,10 @@ agent_bodies! {
     /// Seconds without speech after which a call ends.
     #[schema(nullable = false)]
     silence_timeout_seconds: DurationSeconds,
-    /// Calls at once; null: no cap.
+    /// Max concurrent calls; null: no cap.
     #[schema(value_type = Option<Cap>)]
     max_concurrent_calls: Option<Cap>,
-    /// Whether it takes new calls.
+    /// Whether it accepts new calls.
     #[schema(nullable = false)]
     is_active: bool,
 }
@@ -264,7 +264,7 @@ fn changes(before: &Agent, after: &Agent) -> audit::Changes {
         .value("is_active", before.is_active, after.is_active)
 }
 
-/// Makes an agent. What is absent gets a default, which the answer shows.
+/// Create an agent. Absent fields get a default, which the answer shows.
 #[utoipa::path(post, path = "/api/agents", operation_id = "create_agent", tag = "agents",
     request_body = NewAgent, responses((status = 201, description = "The new agent.", body = View)))]
 pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewAgent>) -> Answer {
@@ -289,9 +289,9 @@ pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewAgent>)
     Ok(created(&View::seen(agent, &asker)))
 }
 
-/// Agents, newest first.
+/// List agents, newest first.
 #[utoipa::path(get, path = "/api/agents", operation_id = "list_agents", tag = "agents",
-    params(("account_id" = Option<String>, Query, description = "Those of one account.")),
+    params(("account_id" = Option<String>, Query, description = "Only those of this account.")),
     responses((status = 200, description = "A page of agents.", body = List<View>)))]
 pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
     let (page, account) = (query.page()?, who.lists(query.get("account_id")?));
@@ -300,7 +300,7 @@ pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
     Ok(ok(&page.list(rows, |agent| agent.id, |agent| View::seen(agent, &who))))
 }
 
-/// One agent.
+/// Get an agent.
 #[utoipa::path(get, path = "/api/agents/{id}", operation_id = "get_agent", tag = "agents",
     responses((status = 200, description = "The agent.", body = View)))]
 pub async fn get(context: Data<Context>, who: Who, Id(id): Id<AgentId>) -> Answer {
@@ -310,8 +310,8 @@ pub async fn get(context: Data<Context>, who: Who, Id(id): Id<AgentId>) -> Answe
     Ok(ok(&View::seen(agent, &who)))
 }
 
-/// Changes an agent, for calls that start from now on. What is absent stays; `relay` and `signature`
-/// are replaced as a whole.
+/// Update an agent, for calls that start from now on. Absent fields stay as they are; `relay` and
+/// `signature` are replaced as a whole.
 #[utoipa::path(patch, path = "/api/agents/{id}", operation_id = "update_agent", tag = "agents",
     request_body = AgentChange, responses((status = 200, description = "The agent.", body = View)))]
 pub async fn update(
@@ -340,11 +340,11 @@ pub async fn update(
     Ok(ok(&View::seen(agent, &asker)))
 }
 
-/// Hides an agent that has neither live calls nor active keys. Its revoked keys go on being refused
-/// as revoked, and its calls stay listed.
+/// Delete (hide) an agent that has neither live calls nor active keys. Its revoked keys are still refused
+/// as revoked, and its calls are still listed.
 #[utoipa::path(delete, path = "/api/agents/{id}", operation_id = "delete_agent", tag = "agents",
     responses(
-        (status = 204, description = "It is gone."),
+        (status = 204, description = "Deleted."),
         (status = 409, description = "`agent_in_use`: it has live calls or active keys."),
     ))]
 pub async fn delete(context: Data<Context>, who: Who, Id(id): Id<AgentId>) -> Answer {

@@ -40,10 +40,10 @@ pub struct View {
     from: Option<String>,
     /// Which user; null for the bearer token, the set-up link, and for rows older than this field.
     actor_id: Option<String>,
-    /// The fields that an update changed; empty where nothing is told of it.
+    /// The fields that an update changed; empty for other actions.
     #[schema(example = json!(["role"]))]
     changed: Vec<String>,
-    /// Of some of those fields what they were and what they became.
+    /// For some of those fields, the values before and after.
     #[schema(example = json!({"role": {"from": "viewer", "to": "owner"}}))]
     values: BTreeMap<String, FromTo>,
 }
@@ -85,10 +85,10 @@ impl From<audit::Row> for View {
     }
 }
 
-/// Changes, newest first; a user sees those to objects of their account. On PostgreSQL a change that takes
-/// a while may appear below one that began later: whoever exports the log repeats the last minute.
+/// List the audit log, newest first; a user sees changes to objects of their account. On PostgreSQL a
+/// change that takes a while may appear below one that began later: an export must repeat the last minute.
 #[utoipa::path(get, path = "/api/audit", operation_id = "list_audit", tag = "audit",
-    params(("account_id" = Option<String>, Query, description = "Those to objects of one account.")),
+    params(("account_id" = Option<String>, Query, description = "Only changes to objects of this account.")),
     responses((status = 200, description = "A page of the audit log.", body = List<View>)))]
 pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
     let (page, account) = (query.page()?, who.lists(query.get("account_id")?));

@@ -37,15 +37,15 @@ pub struct View {
     id: String,
     account_id: String,
     agent_id: String,
-    /// What opened it; null for a call from the dashboard, which needs no key.
+    /// The key that opened it; null for a call from the dashboard, which needs no key.
     key_id: Option<String>,
-    /// How the provider speaks; null until it is recognised.
+    /// The provider's wire format; null until it is recognised.
     dialect: Option<String>,
-    /// The caller, as the provider tells.
+    /// The caller's number, as the provider sends it.
     from: Option<String>,
-    /// Who was called, as the provider tells.
+    /// The number that was called, as the provider sends it.
     to: Option<String>,
-    /// The provider's own id of the call, for looking it up there.
+    /// The provider's own id of the call, to look it up there.
     provider_call_id: Option<String>,
     /// What the customer attached to the call at the provider; null: nothing.
     custom_parameters: Option<BTreeMap<String, String>>,
@@ -60,11 +60,11 @@ pub struct View {
     /// did not fail.
     end_detail: Option<EndDetail>,
     billed_seconds: Option<i64>,
-    /// What was said; absent from lists and where a call is ended, for it may be long.
+    /// What was said; absent from lists, and from the answer that ends a call, since it may be long.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     transcript: Option<Vec<Line>>,
-    /// Who was heard when; absent from lists, and where nothing is recorded.
+    /// Who spoke when; absent from lists, and where nothing is recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     timeline: Option<Vec<Heard>>,
@@ -88,7 +88,7 @@ impl From<calls::EndDetail> for EndDetail {
     }
 }
 
-/// A stretch of a call in which one side was heard.
+/// A segment of a call in which one side spoke.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Stretch)]
 pub struct Heard {
@@ -130,7 +130,7 @@ pub enum Line {
         /// Milliseconds since the call's talk time began.
         at_ms: u64,
     },
-    /// More was said here than is kept of a call.
+    /// Text is missing here: the transcript's limit was reached.
     Truncated {
         /// Milliseconds since the call's talk time began.
         at_ms: u64,
@@ -172,13 +172,13 @@ impl From<calls::Call> for View {
     }
 }
 
-/// Calls, newest first.
+/// List calls, newest first.
 #[utoipa::path(get, path = "/api/calls", operation_id = "list_calls", tag = "calls",
     params(
-        ("live" = Option<bool>, Query, description = "Those in progress, or those that have ended."),
-        ("agent_id" = Option<String>, Query, description = "Those of one agent."),
-        ("key_id" = Option<String>, Query, description = "Those of one key."),
-        ("account_id" = Option<String>, Query, description = "Those of one account."),
+        ("live" = Option<bool>, Query, description = "true: calls in progress; false: calls that have ended."),
+        ("agent_id" = Option<String>, Query, description = "Only those of this agent."),
+        ("key_id" = Option<String>, Query, description = "Only those of this key."),
+        ("account_id" = Option<String>, Query, description = "Only those of this account."),
     ),
     responses((status = 200, description = "A page of calls.", body = List<View>)))]
 pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
@@ -194,7 +194,7 @@ pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
     Ok(ok(&page.list(rows, |call| call.id, View::from)))
 }
 
-/// One call.
+/// Get a call.
 #[utoipa::path(get, path = "/api/calls/{id}", operation_id = "get_call", tag = "calls",
     responses((status = 200, description = "The call.", body = View)))]
 pub async fn get(context: Data<Context>, who: Who, Id(id): Id<CallId>) -> Answer {
@@ -217,9 +217,9 @@ pub async fn get(context: Data<Context>, who: Who, Id(id): Id<CallId>) -> Answer
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
-/// Ends a call, with the reason `operator`. A call that has ended is left as it is.
+/// End a call, with the reason `operator`. A call that has ended is left as it is.
 #[utoipa::path(post, path = "/api/calls/{id}/end", operation_id = "end_call", tag = "calls",
-    responses((status = 202, description = "The call, about to end.", body = View)))]
+    responses((status = 202, description = "The call, which is about to end.", body = View)))]
 pub async fn end(
     context: Data<Context>,
     who: Who,

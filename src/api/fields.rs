@@ -28,7 +28,7 @@ const RULES: &[(&str, &str)] = &[
     ("account_id", "Must be the id of an existing account."),
     ("agent_id", "Must be the id of an existing agent."),
     ("closing_phrase", SPOKEN_RULE),
-    ("cursor", "Must be a next_cursor that this list has given."),
+    ("cursor", "Must be a next_cursor of this list."),
     ("current_password", "Must be a text."),
     (
         "dialect",
@@ -39,12 +39,9 @@ const RULES: &[(&str, &str)] = &[
     ("engine", "Must be echo or relay."),
     (
         "greeting",
-        "Must be 1 to 1,000 characters, no control characters but tabs and line breaks, not shaped like a key, nothing more than twenty times in a row; with the engine relay it may be empty or null.",
+        "Must be 1 to 1,000 characters, no control characters but tabs and line breaks, not shaped like a key, the same at most twenty times in a row; with the engine relay it may be empty or null.",
     ),
-    (
-        "Idempotency-Key",
-        "Must be there, with 1 to 200 printable characters, not shaped like a key.",
-    ),
+    ("Idempotency-Key", "Must be present: 1 to 200 printable characters, not shaped like a key."),
     ("is_active", FLAG_RULE),
     ("is_operator", FLAG_RULE),
     ("key_id", "Must be the id of a key."),
@@ -57,7 +54,7 @@ const RULES: &[(&str, &str)] = &[
     ("name", auth::NAME_RULE),
     (
         "note",
-        "Must be 1 to 500 characters that can be seen, no control characters, none that turn the direction of writing, not shaped like a key; or null.",
+        "Must be 1 to 500 visible characters, no control characters, none that change the direction of writing, not shaped like a key; or null.",
     ),
     ("new_password", auth::password::RULE),
     ("password", auth::password::RULE),
@@ -99,7 +96,7 @@ const RULES: &[(&str, &str)] = &[
 const FLAG_RULE: &str = "Must be true or false.";
 const DURATION_RULE: &str = "Must be a whole number of seconds from 1 to 86,400.";
 const TIMEOUT_RULE: &str = "Must be a whole number of milliseconds from 100 to 10,000.";
-const SPOKEN_RULE: &str = "Must be 1 to 1,000 characters, no control characters but tabs and line breaks, not shaped like a key, nothing more than twenty times in a row.";
+const SPOKEN_RULE: &str = "Must be 1 to 1,000 characters, no control characters but tabs and line breaks, not shaped like a key, the same at most twenty times in a row.";
 
 /// A 422 for a field that breaks its rule.
 pub fn fault(field: &str) -> Problem {
@@ -117,7 +114,7 @@ pub fn unknown(field: &str) -> Problem {
         && field.bytes().all(name)
         && !field.to_ascii_lowercase().contains(crate::key::PREFIX);
     let field = if repeatable { field.to_owned() } else { "?".to_owned() };
-    Problem::field(field, "There is no such field here.")
+    Problem::field(field, "Unknown field.")
 }
 
 /// The text breaks the rule of its field; which rule, the field's name says.

@@ -103,15 +103,15 @@ fn well() -> HttpResponse {
         .json(Health { status: "ok" })
 }
 
-/// The process is alive. It says nothing of the database: restarting us would not mend that.
+/// Liveness: the process runs. It does not check the database, since a restart would not help there.
 #[utoipa::path(get, path = "/healthz", operation_id = "healthz", tag = "health",
     responses((status = 200, description = "Alive.", body = Health)), security(()))]
 pub async fn alive() -> HttpResponse {
     well()
 }
 
-/// This node can admit calls: it is not draining, and the database takes what an admission writes.
-/// Found out once a second at most.
+/// Readiness: this node can admit calls. It is not draining, and the database accepts writes. Checked at
+/// most once a second.
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "health",
     responses((status = 200, description = "Ready.", body = Health)), security(()))]
 pub async fn ready(context: Data<Context>) -> Answer {

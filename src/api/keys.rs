@@ -35,7 +35,7 @@ use crate::{
 
 const DAY_MS: i64 = 86_400_000;
 
-/// A key; of its secret only the end.
+/// A key, with the last characters of its secret.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Key)]
 pub struct View {
@@ -50,7 +50,7 @@ pub struct View {
     is_active: bool,
     #[schema(format = DateTime)]
     created_at: String,
-    /// Whole days since it was made.
+    /// Whole days since it was created.
     age_days: i64,
     #[schema(format = DateTime)]
     revoked_at: Option<String>,
@@ -59,7 +59,7 @@ pub struct View {
     last_used_at: Option<String>,
     /// Its calls in progress.
     live_calls: i64,
-    /// Calls that came to nothing: gone, or turned away, before their dialect was recognised.
+    /// Failed calls: closed, or turned away, before their dialect was recognised.
     unrecognised_calls: i64,
     /// Uses after it was revoked.
     refused_uses: i64,
@@ -69,7 +69,7 @@ pub struct View {
     last_refused_from: Option<String>,
     /// Calls with this key that were refused, by reason, the latest first.
     refusals: Vec<Refusal>,
-    /// The key it was made to take over from.
+    /// The key that it replaces.
     replaces: Option<String>,
 }
 
@@ -120,7 +120,7 @@ impl From<keys::KeyView> for View {
     }
 }
 
-/// A key at its creation, with its secret. Whoever loses it makes another one.
+/// A key at its creation, with its secret. A lost secret cannot be recovered: create another key.
 #[derive(Serialize, ToSchema)]
 pub struct CreatedKey<'a> {
     id: String,
@@ -145,7 +145,7 @@ pub struct NewKey {
     agent_id: AgentId,
     #[serde(default)]
     name: Option<Name>,
-    /// The active key of the same agent that it is to take over from.
+    /// The active key of the same agent that it replaces.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     replaces: Option<KeyId>,
@@ -155,17 +155,17 @@ pub struct NewKey {
 #[derive(Deserialize, Default, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Revocation {
-    /// Whether the key's calls in progress end too.
+    /// Also end the key's calls in progress.
     #[serde(default)]
     end_calls: bool,
 }
 
-/// Makes a key for an agent. The answer is the only one that ever holds the secret.
+/// Create a key for an agent. No other answer ever holds the secret.
 #[utoipa::path(post, path = "/api/keys", operation_id = "create_key", tag = "keys",
     request_body = NewKey, responses((status = 201, description = "The new key and its secret.", body = CreatedKey)))]
 pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewKey>) -> Answer {
     let secret = PlainKey::generate().map_err(|error| {
-        tracing::error!(%error, "the operating system gave no randomness for a key");
+        tracing::error!(%error, "no randomness from the operating system for a key");
         Code::Internal
     })?;
     let (hash, suffix) = (secret.hash(), secret.suffix());
@@ -214,9 +214,9 @@ pub async fn create(context: Data<Context>, who: Who, Body(new): Body<NewKey>) -
     }))
 }
 
-/// Keys, newest first, revoked ones too; a user sees those of their account.
+/// List keys, newest first, including revoked ones; a user sees those of their account.
 #[utoipa::path(get, path = "/api/keys", operation_id = "list_keys", tag = "keys",
-    params(("agent_id" = Option<String>, Query, description = "Those of one agent.")),
+    params(("agent_id" = Option<String>, Query, description = "Only those of this agent.")),
     responses((status = 200, description = "A page of keys.", body = List<View>)))]
 pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
     let (page, agent_id) = (query.page()?, query.get("agent_id")?);
@@ -225,7 +225,7 @@ pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
     Ok(ok(&page.list(rows, |view| view.key.id, View::from)))
 }
 
-/// One key.
+/// Get a key.
 #[utoipa::path(get, path = "/api/keys/{id}", operation_id = "get_key", tag = "keys",
     responses((status = 200, description = "The key.", body = View)))]
 pub async fn get(context: Data<Context>, who: Who, Id(id): Id<KeyId>) -> Answer {
@@ -235,7 +235,7 @@ pub async fn get(context: Data<Context>, who: Who, Id(id): Id<KeyId>) -> Answer 
     Ok(ok(&View::from(key)))
 }
 
-/// Revokes a key, for ever and at once. Calls in progress go on unless asked otherwise. A revoked key
+/// Revoke a key, for good and at once. Calls in progress continue unless `end_calls` is true. A revoked key
 /// is left as it is, but its calls can still be ended this way.
 #[utoipa::path(post, path = "/api/keys/{id}/revoke", operation_id = "revoke_key", tag = "keys",
     request_body(content = Revocation, description = "May be left out."),

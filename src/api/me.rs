@@ -19,7 +19,7 @@ use crate::{
     problem::{Code, Problem},
 };
 
-/// Who is signed in.
+/// The signed-in user.
 #[derive(Serialize, ToSchema)]
 pub struct Me {
     #[schema(example = "usr_019350a1b2c37d4e8f90a1b2c3d4e5f6")]
@@ -29,11 +29,11 @@ pub struct Me {
     account_id: Option<String>,
     /// `owner`, `member` or `viewer`.
     role: &'static str,
-    /// Whether everything may be done in every account.
+    /// Whether the user operates the server and may do everything in every account.
     is_operator: bool,
 }
 
-/// One's own new password.
+/// A change of your own password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordChange {
@@ -45,7 +45,7 @@ fn user(who: &Who) -> Result<&User, Problem> {
     who.principal.user().ok_or(Code::Forbidden.into())
 }
 
-/// Who is signed in.
+/// Get the signed-in user.
 #[utoipa::path(get, path = "/api/me", operation_id = "get_me", tag = "users",
     responses((status = 200, description = "The signed-in user.", body = Me)))]
 pub async fn get(who: Who) -> Answer {
@@ -59,12 +59,12 @@ pub async fn get(who: Who) -> Answer {
     }))
 }
 
-/// Changes one's own password and ends one's other sessions. The current password has to be right.
+/// Change your own password and end your other sessions. Requires the current password.
 #[utoipa::path(post, path = "/api/me/password", operation_id = "change_password", tag = "users",
     request_body = PasswordChange,
     responses(
         (status = 204, description = "Changed."),
-        (status = 401, description = "`unauthorized`: no or wrong credentials; `wrong_credentials`: the current password is not right."),
+        (status = 401, description = "`unauthorized`: missing or wrong credentials; `wrong_credentials`: the current password is wrong."),
     ))]
 pub async fn change_password(
     auth: Data<Auth>,
@@ -77,7 +77,7 @@ pub async fn change_password(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Ends all of one's sessions, this one too.
+/// Sign out everywhere: end all of your sessions, this one too.
 #[utoipa::path(post, path = "/api/me/sign-out-everywhere", operation_id = "sign_out_everywhere", tag = "users",
     responses((status = 204, description = "Signed out everywhere.")))]
 pub async fn sign_out_everywhere(

@@ -24,22 +24,22 @@ const BOT_SECRET_IS_THE_OPERATORS: &str =
     "is set by the server's operator; leave it out when the address changes";
 const SIGNATURE_SECRET_IS_THE_OPERATORS: &str = "is set by the server's operator";
 
-/// The bot behind an agent.
+/// An agent's bot.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewRelay {
     /// `wss://...`, or `ws://` to `localhost`, 127.0.0.0/8 or `[::1]`; no user, no fragment.
     url: BotUrl,
-    /// The environment variable whose value the bot is sent as a bearer token; null: none. Only the
+    /// The environment variable whose value is sent to the bot as a bearer token; null: none. Only the
     /// server's operator may set it, or keep it with another address.
     #[serde(default)]
     #[schema(value_type = Option<Secret>)]
     secret: Option<Secret>,
-    /// Milliseconds until the bot has to have accepted the connection; 3,000 if absent.
+    /// Milliseconds within which the bot must accept the connection; 3,000 if absent.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     connect_timeout_ms: Option<TimeoutMs>,
-    /// Milliseconds until the bot's first frame after that; 5,000 if absent.
+    /// Milliseconds within which it must send something after that; 5,000 if absent.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     first_byte_timeout_ms: Option<TimeoutMs>,
@@ -84,20 +84,20 @@ impl NewRelay {
     }
 }
 
-/// The bot behind an agent.
+/// An agent's bot.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Relay)]
 pub struct RelayView {
-    /// The values of its query are `***` for those who may not change it.
+    /// For users who may not change it, the values of its query are `***`.
     #[schema(example = "wss://bot.example.com/calls")]
     url: String,
-    /// The environment variable whose value the bot is sent as a bearer token; null: none.
+    /// The environment variable whose value is sent to the bot as a bearer token; null: none.
     secret: Option<String>,
     connect_timeout_ms: i32,
     first_byte_timeout_ms: i32,
     unreachable_phrase: String,
     /// Whether the server's operator has set the address; only then may it lead into the server's own
-    /// network. It cannot be set.
+    /// network. Read-only.
     trusted: bool,
 }
 
@@ -115,12 +115,12 @@ impl RelayView {
     }
 }
 
-/// Whose signature each call's upgrade has to bring.
+/// The provider whose signature each call's upgrade must carry.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSignature {
     provider: ProviderName,
-    /// The environment variable that holds what the provider signs with: its auth token. Only the
+    /// The environment variable that holds the provider's auth token, with which it signs. Only the
     /// server's operator may set or change it.
     secret: Secret,
 }
@@ -143,13 +143,13 @@ impl NewSignature {
     }
 }
 
-/// Whose signature each call's upgrade has to bring.
+/// The provider whose signature each call's upgrade must carry.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Signature)]
 pub struct SignatureView {
     /// `twilio` or `plivo`.
     provider: &'static str,
-    /// The environment variable that holds what the provider signs with.
+    /// The environment variable that holds the provider's auth token.
     secret: String,
 }
 

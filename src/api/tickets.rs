@@ -33,7 +33,7 @@ pub struct Ticket<'a> {
     expires_at: String,
 }
 
-/// A one-time ticket for a call to this agent from the browser of the signed-in user.
+/// Create a one-time ticket for a call to this agent from the signed-in user's browser.
 #[utoipa::path(post, path = "/api/agents/{id}/tickets", operation_id = "create_ticket", tag = "agents",
     responses((status = 201, description = "The ticket; it works once, within a minute.", body = Ticket)))]
 pub async fn create(context: Data<Context>, who: Who, Id(id): Id<AgentId>) -> Answer {

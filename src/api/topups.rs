@@ -116,12 +116,12 @@ fn body_hash(kind: EntryKind, seconds: Seconds, note: Option<&str>) -> [u8; 32] 
     hash.finalize().into()
 }
 
-/// Tops an account up. The same Idempotency-Key with the same body gives the same entry again.
+/// Top up an account. The same Idempotency-Key with the same body returns the same entry again.
 #[utoipa::path(post, path = "/api/accounts/{id}/topups", operation_id = "create_topup", tag = "accounts",
     params(("Idempotency-Key" = String, Header, description = "1 to 200 printable characters, new for each top-up.")),
     request_body = NewTopUp,
     responses(
-        (status = 201, description = "The entry, new or made before by the same request.", body = View),
+        (status = 201, description = "The entry, new or created before by the same request.", body = View),
         (status = 409, description = "`idempotency_conflict`: the same Idempotency-Key came with another body."),
     ))]
 pub async fn create(
@@ -138,13 +138,13 @@ pub async fn create(
         .await
 }
 
-/// Corrects an account's points, up or down, never below what live calls hold. The same
-/// Idempotency-Key with the same body gives the same entry again.
+/// Adjust an account's points, up or down, never below what live calls hold. The same Idempotency-Key with
+/// the same body returns the same entry again.
 #[utoipa::path(post, path = "/api/accounts/{id}/adjustments", operation_id = "create_adjustment", tag = "accounts",
     params(("Idempotency-Key" = String, Header, description = "1 to 200 printable characters, new for each adjustment.")),
     request_body = NewAdjustment,
     responses(
-        (status = 201, description = "The entry, new or made before by the same request.", body = View),
+        (status = 201, description = "The entry, new or created before by the same request.", body = View),
         (status = 409, description = "`points_not_free`: live calls hold what it would take; `idempotency_conflict`: the same Idempotency-Key came with another body."),
     ))]
 pub async fn adjust(
@@ -181,7 +181,7 @@ async fn post(context: &Context, who: Who, wish: Posting) -> Answer {
     Ok(created(&View::from(entry)))
 }
 
-/// Every second an account got or spent, newest first; the account's points are the sum.
+/// List the ledger, newest first: every second an account got or spent. The account's points are the sum.
 #[utoipa::path(get, path = "/api/accounts/{id}/ledger", operation_id = "list_ledger", tag = "accounts",
     responses((status = 200, description = "A page of the ledger.", body = List<View>)))]
 pub async fn ledger(

@@ -28,18 +28,18 @@ use crate::{
     user::Role,
 };
 
-/// What to change of a user; what is absent stays.
+/// Changes to a user; absent fields stay as they are.
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserChange {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     email: Option<EmailAddress>,
-    /// One's own password, to change one's own e-mail address.
+    /// Your own password; required to change your own e-mail address.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     current_password: Option<GivenPassword>,
-    /// Somebody else's; it ends their sessions.
+    /// Another user's new password; it ends their sessions.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     password: Option<NewPassword>,
@@ -54,15 +54,15 @@ pub struct UserChange {
     is_active: Option<bool>,
 }
 
-/// Changes a user. A new password, or being disabled, ends the user's sessions; another address, or
-/// being disabled, forgets whom single sign-on has bound the user to. One's own address takes one's
-/// `current_password` too.
+/// Update a user. A new password, or disabling, ends the user's sessions; another address, or disabling,
+/// resets the link to a person at the single sign-on provider. Changing your own address requires your
+/// `current_password`.
 #[utoipa::path(patch, path = "/api/users/{id}", operation_id = "update_user", tag = "users",
     request_body = UserChange,
     responses(
         (status = 200, description = "The user.", body = View),
-        (status = 401, description = "`unauthorized`: no or wrong credentials; `wrong_credentials`: the current password is not right."),
-        (status = 409, description = "`last_operator` or `last_owner`: nobody would be left in charge."),
+        (status = 401, description = "`unauthorized`: missing or wrong credentials; `wrong_credentials`: the current password is wrong."),
+        (status = 409, description = "`last_operator` or `last_owner`: the last one who can sign in cannot be removed."),
         (status = 429, description = "`too_many_addresses`: too many addresses that are in use were tried within a day; `too_many_attempts`: try again in a minute."),
     ))]
 pub async fn update(
@@ -140,11 +140,11 @@ pub async fn update(
     Ok(ok(&View::from(user)))
 }
 
-/// Deletes a user and ends its sessions. What it did stays in the audit log.
+/// Delete a user and end its sessions. What it did stays in the audit log.
 #[utoipa::path(delete, path = "/api/users/{id}", operation_id = "delete_user", tag = "users",
     responses(
         (status = 204, description = "Deleted."),
-        (status = 409, description = "`last_operator` or `last_owner`: nobody would be left in charge."),
+        (status = 409, description = "`last_operator` or `last_owner`: the last one who can sign in cannot be removed."),
     ))]
 pub async fn delete(
     context: Data<Context>,

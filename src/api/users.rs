@@ -49,12 +49,12 @@ pub struct View {
     email: String,
     /// `owner`, `member` or `viewer`: what the user may do in the account.
     role: &'static str,
-    /// Whether the user may do everything in every account.
+    /// Whether the user operates the server and may do everything in every account.
     is_operator: bool,
     /// Whether the user may sign in.
     is_active: bool,
-    /// Whether single sign-on may let whoever has this address in as this user: the operator gave it, or
-    /// the user has connected it.
+    /// Whether single sign-on signs in the person with this address as this user: the operator set the
+    /// address, or the user has connected it.
     email_confirmed: bool,
     #[schema(format = DateTime)]
     created_at: String,
@@ -92,17 +92,17 @@ pub struct NewUser {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     role: Option<RoleName>,
-    /// Only an operator may make another.
+    /// Only an operator may create another.
     #[serde(default)]
     is_operator: bool,
 }
 
-/// Makes a user. The e-mail address is kept in lower case and is nobody else's.
+/// Create a user. The e-mail address is stored in lower case and must not be in use.
 #[utoipa::path(post, path = "/api/users", operation_id = "create_user", tag = "users",
     request_body = NewUser,
     responses(
         (status = 201, description = "The new user.", body = View),
-        (status = 409, description = "`limit_reached`: the account has as many users as it may have."),
+        (status = 409, description = "`limit_reached`: the account has the maximum number of users."),
         (status = 429, description = "`too_many_addresses`: too many addresses that are in use were tried within a day."),
     ))]
 pub async fn create(
@@ -231,9 +231,9 @@ pub(super) async fn told<T>(
     Err(fields::fault("email"))
 }
 
-/// Users, newest first; an owner sees those of their account.
+/// List users, newest first; an owner sees those of their account.
 #[utoipa::path(get, path = "/api/users", operation_id = "list_users", tag = "users",
-    params(("account_id" = Option<String>, Query, description = "Those of one account.")),
+    params(("account_id" = Option<String>, Query, description = "Only those of this account.")),
     responses((status = 200, description = "A page of users.", body = List<View>)))]
 pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
     let (page, account) = (query.page()?, who.lists(query.get("account_id")?));
@@ -242,7 +242,7 @@ pub async fn list(context: Data<Context>, who: Who, query: Query) -> Answer {
     Ok(ok(&page.list(rows, |user| user.id, View::from)))
 }
 
-/// One user.
+/// Get a user.
 #[utoipa::path(get, path = "/api/users/{id}", operation_id = "get_user", tag = "users",
     responses((status = 200, description = "The user.", body = View)))]
 pub async fn get(context: Data<Context>, who: Who, Id(id): Id<UserId>) -> Answer {

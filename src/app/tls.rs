@@ -39,12 +39,12 @@ fn warn_of_readers(key: &Path) {
 pub(super) fn read_again(certificate: &Certificate) {
     match certificate.read_again() {
         Ok(()) => {
-            tracing::info!("the certificate was read again");
+            tracing::info!("certificate reloaded");
             warn_of_readers(certificate.key_file());
             look_at(certificate);
         }
         Err(unusable) => {
-            tracing::error!(error = %unusable, "the certificate stays as it was");
+            tracing::error!(error = %unusable, "certificate not reloaded");
         }
     }
 }
@@ -66,10 +66,10 @@ fn look_at(certificate: &Certificate) {
     match standing(ends, wall_ms() / 1000) {
         Standing::Good => {}
         Standing::EndsSoon(days) => {
-            tracing::warn!(days, "the certificate ends soon: renew it, then send SIGHUP");
+            tracing::warn!(days, "the certificate expires soon: renew it, then send SIGHUP");
         }
         Standing::Over => {
-            tracing::error!("the certificate has ended: renew it, then send SIGHUP");
+            tracing::error!("the certificate has expired: renew it, then send SIGHUP");
         }
     }
 }

@@ -17,7 +17,7 @@ pub const HIGHEST_RATE: u32 = 192_000;
 
 /// The rate is not between [`LOWEST_RATE`] and [`HIGHEST_RATE`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a rate of {0} samples per second cannot be used")]
+#[error("a sample rate of {0} Hz is not supported")]
 pub struct BadRate(pub u32);
 
 /// A mono clip (1.0 is full scale) of `rate` samples per second as our bytes. It is as long as the

@@ -67,12 +67,21 @@ pub async fn door<B: MessageBody>(
 }
 
 async fn enter(auth: &Auth, request: &HttpRequest) -> Result<Principal, Problem> {
-    let who = principal(auth, request).await?.ok_or(Code::Unauthorized)?;
+    let who = principal(auth, request).await?.ok_or_else(|| unproved(auth, request))?;
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if matches!(who, Principal::User(_)) && !reads {
         auth.same_origin(request)?;
     }
     Ok(who)
+}
+
+/// Why a request is refused that neither a token nor a session came with.
+fn unproved(auth: &Auth, request: &HttpRequest) -> Code {
+    let bearer = bearer(request.headers()).is_some_and(|token| !token.is_empty());
+    if bearer && auth.settings.admin_token.is_none() {
+        return Code::BearerDisabled;
+    }
+    Code::Unauthorized
 }
 
 /// Who sent this request; `None`: nobody that is known. Whoever gives a bearer token is judged by it

@@ -170,7 +170,7 @@ impl Recorder {
             Ok::<_, StoreError>(())
         });
         if let Err(error) = written.await {
-            tracing::error!(%error, "refused sign-ins were not written down");
+            tracing::error!(%error, "refused sign-ins were not recorded");
         }
     }
 }

@@ -275,7 +275,7 @@ pub(super) async fn find(auth: &Auth, request: &HttpRequest) -> Result<Option<Us
         let seen = move |conn: &mut _| sessions::seen(conn, &hash, now);
         // Whoever is signed in is not turned away because the database takes no writes now.
         if let Err(error) = auth.store.write::<_, StoreError>(seen).await {
-            tracing::warn!(%error, "a session's use was not written down");
+            tracing::warn!(%error, "a session's last use was not recorded");
         }
     }
     let user = User::of(session, hash);

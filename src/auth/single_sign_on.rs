@@ -314,7 +314,7 @@ fn turned_away(fault: Fault) -> TurnedAway {
 
 /// Says once, in the log, why somebody is not signed in.
 fn refused(why: TurnedAway, cause: &str) -> TurnedAway {
-    tracing::warn!(cause, "nobody was signed in by single sign-on");
+    tracing::warn!(cause, "single sign-on failed");
     why
 }
 

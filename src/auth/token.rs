@@ -29,7 +29,7 @@ impl Token {
     pub fn generate() -> Result<Self, Problem> {
         let mut secret = [0; BYTES];
         SysRng.try_fill_bytes(&mut secret).map_err(|error| {
-            tracing::error!(%error, "the operating system gave no randomness for a token");
+            tracing::error!(%error, "no randomness from the operating system for a token");
             Code::Internal
         })?;
         let token = Self(hex::encode(secret));

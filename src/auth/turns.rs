@@ -97,14 +97,14 @@ impl Turns {
             Ok(Err(waiting)) => waiting,
             Err(Full::Party) => return Err(Code::TooManyPasswords.into()),
             Err(Full::Line) => {
-                tracing::warn!("too many passwords at once");
+                tracing::warn!("too many passwords are waiting to be hashed");
                 return Err(Code::Unavailable.into());
             }
         };
         match timeout(PATIENCE, waiting).await {
             Ok(Ok(turn)) => Ok(turn),
             _ => {
-                tracing::warn!("a password has waited too long for its turn");
+                tracing::warn!("a password waited too long to be hashed");
                 Err(Code::Unavailable.into())
             }
         }

@@ -17,11 +17,11 @@ use crate::{
 /// The arguments of `upvoot backup`.
 #[derive(Debug, Args)]
 pub struct BackupArgs {
-    /// The file to make, readable by its owner only. One that is there already is left alone.
+    /// The file to create, readable by its owner only. An existing file is not overwritten.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// The database to copy; one on PostgreSQL is copied with pg_dump.
+    /// The database to copy; for PostgreSQL use pg_dump.
     #[arg(
         long = "database-url",
         env = "UPVOOT_DATABASE_URL",

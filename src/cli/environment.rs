@@ -37,9 +37,9 @@ pub fn warn_of_unknown(known: &BTreeSet<String>) {
         if let Some(meant) = unknown(name, known) {
             match meant {
                 Some(meant) => {
-                    tracing::warn!(name, meant, "this variable is no setting and is ignored")
+                    tracing::warn!(name, meant, "unknown setting, ignored")
                 }
-                None => tracing::warn!(name, "this variable is no setting and is ignored"),
+                None => tracing::warn!(name, "unknown setting, ignored"),
             }
         }
     }

@@ -7,10 +7,10 @@
 /// Where the operating system does not let us, it says so in the log, and the server serves.
 pub fn keep_private() {
     if let Err(error) = rlimit::setrlimit(rlimit::Resource::CORE, 0, 0) {
-        tracing::warn!(%error, "core files cannot be switched off");
+        tracing::warn!(%error, "core files cannot be disabled");
     }
     #[cfg(target_os = "linux")]
     if let Err(error) = nix::sys::prctl::set_dumpable(false) {
-        tracing::warn!(%error, "other processes of this user may look into our memory");
+        tracing::warn!(%error, "other processes of this user can read this process's memory");
     }
 }

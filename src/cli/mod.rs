@@ -40,11 +40,7 @@ const WRONG_USAGE: u8 = 2;
 
 /// The front door for AI phone agents.
 #[derive(Debug, Parser)]
-#[command(
-    version,
-    about,
-    after_help = "Without a command: this help on a terminal, and serve where there is none."
-)]
+#[command(version, about, after_help = "Without a command: this help on a terminal, else serve.")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -54,15 +50,15 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serves calls and the API until SIGTERM or SIGINT.
+    /// Serve calls, the API and the dashboard until SIGTERM or SIGINT.
     Serve(Box<ServeArgs>),
-    /// Shows it all on this machine, at once: a server, a key, a call, what it cost, a revocation.
+    /// Show everything on this machine, at once: a server, a key, a call, its charge, a revocation.
     Demo(demo::DemoArgs),
-    /// A phone for the terminal: places a call and prints what happens.
+    /// Place a call from the terminal and print what happens.
     Call(call::CallArgs),
-    /// Copies an embedded database into one whole file, while a server uses it.
+    /// Copy an embedded database into one whole file, also while a server uses it.
     Backup(backup::BackupArgs),
-    /// Finds anything shaped like a key in files, and says which key it is.
+    /// Find keys in files, and name their ids.
     ScanLogs(scan_logs::ScanArgs),
 }
 

@@ -23,7 +23,7 @@ pub async fn run(mut settings: ServeArgs) -> ExitCode {
     let (mut interrupts, mut hangups) = match listen() {
         Ok(signals) => signals,
         Err(error) => {
-            tracing::error!(%error, "cannot listen to signals");
+            tracing::error!(%error, "cannot listen for signals");
             return ExitCode::FAILURE;
         }
     };
@@ -52,15 +52,13 @@ pub async fn run(mut settings: ServeArgs) -> ExitCode {
     tracing::info!("draining: no new calls");
     let hurry = async {
         interrupts.next().await;
-        tracing::warn!("second signal: the calls that are left end now");
+        tracing::warn!("second signal: ending the remaining calls now");
     };
     if running.stop_hurried(hurry).await {
         tracing::info!("stopped");
         ExitCode::SUCCESS
     } else {
-        tracing::error!(
-            "stopped with calls that are not settled; the next node to run settles them"
-        );
+        tracing::error!("stopped with unsettled calls; the next node that runs settles them");
         ExitCode::FAILURE
     }
 }

@@ -192,7 +192,7 @@ impl From<StoreError> for Trouble {
             StoreError::Unavailable(_) => Code::Unavailable,
             StoreError::Failed(_) => Code::Internal,
         };
-        tracing::error!(error = %error, code = code.as_str(), "a page met a failing database");
+        tracing::error!(error = %error, code = code.as_str(), "page failed: database error");
         Self::Failed(code)
     }
 }

@@ -30,7 +30,7 @@ use crate::{
     call::{Cause, EndReason, TranscriptLine, event::Stretch},
     clock::{self, NodeClock},
     id::{AccountId, CallId, NodeId, OwnedKey},
-    store::{Store, StoreError, refusals::Refused},
+    store::{Store, StoreError, nodes, refusals::Refused},
 };
 
 /// A call whose dialect is known: its talk time runs.
@@ -90,6 +90,7 @@ enum Told {
 #[derive(Clone)]
 pub struct Ledger {
     store: Store,
+    node: NodeId,
     clock: NodeClock,
     worker: mpsc::UnboundedSender<Told>,
     refused: refusals::Refusals,
@@ -134,7 +135,7 @@ impl Ledger {
             Box::new(on_end_requested),
         )
         .await?;
-        Ok(Self { store, clock, worker, refused, pulse })
+        Ok(Self { store, node, clock, worker, refused, pulse })
     }
 
     /// Whether this node's last write of its lease went through, and ended calls are settled in time.
@@ -143,6 +144,15 @@ impl Ledger {
     /// [`Unwell`] says what is wrong.
     pub fn is_well(&self) -> Result<(), Unwell> {
         self.pulse.judge(Instant::now())
+    }
+
+    /// How many other nodes hold a lease on this database now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn neighbours(&self) -> Result<usize, StoreError> {
+        let own = self.node;
+        self.store.read(move |conn| nodes::alive_beside(conn, own)).await
     }
 
     /// Takes down that a call was recognised. Never blocks; usually written within two seconds, or

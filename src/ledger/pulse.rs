@@ -17,7 +17,7 @@ pub enum Unwell {
     #[error("the node's lease could not be renewed")]
     Refused,
     /// Nothing was heard of the lease for half of its time.
-    #[error("the node's lease was not renewed for too long")]
+    #[error("the node's lease has not been renewed in time")]
     Silent,
     /// Calls that ended wait to be settled, longer than they should.
     #[error("ended calls wait too long to be settled")]

@@ -29,7 +29,7 @@ pub(super) async fn sweep_forever(lease: Lease, standing: Arc<Standing>) {
         if standing.may_judge(std::time::Instant::now())
             && let Err(error) = sweep(&lease, &standing).await
         {
-            tracing::warn!(%error, "dead nodes could not be looked for");
+            tracing::warn!(%error, "could not look for lost nodes");
         }
         tokio::time::sleep(lease.timings.sweep).await;
     }

@@ -229,7 +229,7 @@ impl Worker {
                 if let Some(step_ms) = self.standing.beaten(beat.clock) {
                     tracing::warn!(
                         step_ms,
-                        "the database's clock has stepped: no node is taken for dead for one lease"
+                        "the database's clock has stepped: no node counts as lost for one lease"
                     );
                 }
                 let late = self.lease.stamp() - LATE_MS;
@@ -240,7 +240,7 @@ impl Worker {
             Err(error) if self.away => tracing::debug!(%error, "still no beat"),
             Err(error) => {
                 self.away = true;
-                tracing::warn!(%error, "this node could not renew its lease");
+                tracing::warn!(%error, "could not renew this node's lease");
             }
         }
         self.pulse.refused();
@@ -326,7 +326,7 @@ impl Worker {
             }
             Err(StoreError::Failed(error)) => match &piece[..] {
                 [(call, notes)] => {
-                    tracing::error!(%error, call.id = %call, "notes of a call are given up");
+                    tracing::error!(%error, call.id = %call, "dropping call notes");
                     self.live.written(*call, notes);
                 }
                 // One of them is bad: which one shows when each is written alone.
@@ -341,7 +341,7 @@ impl Worker {
         let flushed = timeout(within, self.flush()).await.is_ok();
         let recorded_at = self.record();
         if let Err(error) = self.lease.give_back(recorded_at).await {
-            tracing::warn!(%error, "the lease could not be given back; it runs out");
+            tracing::warn!(%error, "could not release this node's lease: it expires by itself");
         }
         if !flushed {
             let calls = self.settlements.len();

@@ -144,16 +144,22 @@ fn of_key(cause: &dyn fmt::Display) -> Unusable {
     Unusable { variable: "UPVOOT_TLS_KEY", cause: cause.to_string() }
 }
 
+/// What is wrong with a file, with its name: the path is what is mistyped most often.
+fn of_file(file: &Path, cause: &dyn fmt::Display) -> String {
+    format!("{}: {cause}", file.display())
+}
+
 fn pair(chain: &Path, key: &Path, provider: &CryptoProvider) -> Result<Pair, Unusable> {
-    let chain: Vec<_> = CertificateDer::pem_file_iter(chain)
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(chain)
         .and_then(Iterator::collect)
-        .map_err(|error| of_chain(&error))?;
-    if chain.is_empty() {
-        return Err(of_chain(&"no certificate in the file"));
+        .map_err(|error| of_chain(&of_file(chain, &error)))?;
+    if certificates.is_empty() {
+        return Err(of_chain(&of_file(chain, &"no certificate in the file")));
     }
-    let ends = chain.iter().map(ends).collect::<Result<Vec<_>, _>>()?;
-    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| of_key(&error))?;
-    let key = CertifiedKey::from_der(chain, key, provider).map_err(|error| of_key(&error))?;
+    let ends = certificates.iter().map(ends).collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| of_key(&of_file(key, &error)))?;
+    let key =
+        CertifiedKey::from_der(certificates, key, provider).map_err(|error| of_key(&error))?;
     Ok(Pair { key: Arc::new(key), ends: ends.into_iter().min().unwrap_or(i64::MAX) })
 }
 

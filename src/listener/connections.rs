@@ -235,7 +235,7 @@ impl Shared {
                     let calls = self.limits.calls;
                     tracing::warn!(
                         calls,
-                        "no descriptors are left for another call; raise the limit of open files"
+                        "no file descriptors are left for another call: raise the limit of open files"
                     );
                 }
                 Err(full)

@@ -16,10 +16,10 @@ use super::http::NoAnswer;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Fault {
     /// The provider does not answer as one.
-    #[error("the provider cannot be asked: {0}")]
+    #[error("the provider cannot be reached: {0}")]
     Unreachable(Cow<'static, str>),
     /// It answers, and what it says proves nobody.
-    #[error("the provider proves nobody: {0}")]
+    #[error("the provider's answer is not valid: {0}")]
     Unproved(&'static str),
 }
 

@@ -32,7 +32,7 @@ pub enum NoAnswer {
     #[error("no answer within {} s", ALLOWED.as_secs())]
     TooSlow,
     /// Too long, or broken off.
-    #[error("an answer that is too long or breaks off")]
+    #[error("the answer is too long or incomplete")]
     Broken,
     /// It says itself that it fails.
     #[error("it answers {0}")]

@@ -162,7 +162,7 @@ impl Watched for Watch {
         // A clock that ended the call ended it when it was due, not when the watchdog came by.
         let ended = now.min(self.must_end_by().0);
         if self.finish(reason, self.talk(ended), ended) {
-            self.span.in_scope(|| tracing::info!("its peer does not read: ended from outside"));
+            self.span.in_scope(|| tracing::info!("the peer does not read: call ended"));
         }
         if let Some(socket) = self.socket.upgrade() {
             socket.shut_down();

@@ -18,7 +18,7 @@ use super::{Conn, StoreError, open::Connector};
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// PostgreSQL makes its own.
-    #[error("a PostgreSQL database is backed up with pg_dump, or as its server is")]
+    #[error("back a PostgreSQL database up with pg_dump")]
     Postgres,
     /// The url leads to no file.
     #[error("there is no database at {0}")]

@@ -112,11 +112,11 @@ fn close_to_others(path: &Path) {
     match fs::set_permissions(path, Permissions::from_mode(mode & !OF_OTHERS)) {
         Ok(()) => tracing::warn!(
             %file, was,
-            "the database was open to other users of this machine; it is its owner's only now"
+            "the database file was readable by other users of this machine; permissions corrected"
         ),
         Err(error) => tracing::warn!(
             %file, was, %error,
-            "the database is open to other users of this machine, and that cannot be changed"
+            "the database file is readable by other users of this machine, and its permissions cannot be changed"
         ),
     }
 }

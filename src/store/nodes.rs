@@ -98,6 +98,20 @@ pub fn dead(conn: &mut Conn, now: i64, latest: i64) -> Result<Vec<NodeId>, Store
         .load(conn)?)
 }
 
+/// How many nodes but `own` hold a lease now.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn alive_beside(conn: &mut Conn, own: NodeId) -> Result<usize, StoreError> {
+    let now = now(conn)?;
+    let others = nodes::table
+        .filter(nodes::id.ne(own.to_string()))
+        .filter(nodes::lease_until.ge(now))
+        .select(nodes::id)
+        .load::<NodeId>(conn)?;
+    Ok(others.len())
+}
+
 /// Nodes that have live calls admitted before `started_before` and are not written down at all.
 ///
 /// # Errors

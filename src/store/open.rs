@@ -108,7 +108,7 @@ impl Connector {
         {
             tracing::warn!(
                 host,
-                "the database server proves nothing: add ?sslmode=verify-full&sslrootcert=system"
+                "the database server is not verified: add ?sslmode=verify-full&sslrootcert=system"
             );
         }
         let mut conn = self.writer()?;

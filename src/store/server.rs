@@ -104,7 +104,7 @@ pub(super) fn connections(conn: &mut PgConnection, wanted: u32) -> Result<u32, S
         tracing::warn!(
             given,
             wanted,
-            "the database server gives fewer connections than UPVOOT_DATABASE_CONNECTIONS: so many are used"
+            "the database server allows fewer connections than UPVOOT_DATABASE_CONNECTIONS"
         );
     }
     Ok(wanted.min(given))

@@ -264,8 +264,12 @@ impl Writer {
         };
         match file::fold_log(&mut conn) {
             Ok(true) => {}
-            Ok(false) => tracing::info!("another process uses the database: its log stays"),
-            Err(error) => tracing::warn!(%error, "the database's log could not be emptied"),
+            Ok(false) => {
+                tracing::info!("another process uses the database: its write-ahead log is kept")
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the database's write-ahead log could not be truncated")
+            }
         }
     }
 

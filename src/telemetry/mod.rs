@@ -40,7 +40,7 @@ pub enum InitError {
     #[error(transparent)]
     Filter(#[from] FilterError),
     /// This process logs already.
-    #[error("logging is set up already")]
+    #[error("logging is already set up")]
     Twice,
 }
 

@@ -77,8 +77,10 @@ async fn without_a_token_set_nobody_is_the_operator() {
     let url = format!("sqlite://{}", dir.path().join("test.db").display());
     let app = TestApp::on(dir, url, None, "").await;
     for (method, path) in endpoints() {
-        Reply::to(app.request(method, &path)).await.refused(401, "unauthorized");
+        // A token that cannot be right is told from one that is forgotten.
+        Reply::to(app.request(method, &path)).await.refused(401, "bearer_disabled");
         Reply::to(app.anonymous(method, &path).bearer_auth("")).await.refused(401, "unauthorized");
+        Reply::to(app.anonymous(method, &path)).await.refused(401, "unauthorized");
     }
 }
 

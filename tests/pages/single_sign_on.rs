@@ -219,7 +219,7 @@ async fn what_the_provider_says_has_to_prove_a_user() {
         (error("server_error"), 403, DECLINED, "the provider gives no code"),
         (instead(Instead::Redirects), 403, UNPROVED, "an answer that holds no tokens"),
         (instead(Instead::Babbles), 403, UNPROVED, "an error that the standard does not know"),
-        (instead(Instead::Floods), 503, UNREACHABLE, "too long or breaks off"),
+        (instead(Instead::Floods), 503, UNREACHABLE, "too long or incomplete"),
         (instead(Instead::Fails), 503, UNREACHABLE, "it answers 503"),
         (instead(Instead::Hangs), 503, UNREACHABLE, "no answer within 5 s"),
     ];
@@ -233,7 +233,7 @@ async fn what_the_provider_says_has_to_prove_a_user() {
         said += 1;
         let lines = eventually(async || {
             let log = server.process_mut().log();
-            let lines = log.lines().filter(|line| line.contains("nobody was signed"));
+            let lines = log.lines().filter(|line| line.contains("single sign-on failed"));
             let lines: Vec<_> = lines.map(str::to_owned).collect();
             (lines.len() >= said).then_some(lines)
         })

@@ -406,6 +406,6 @@ async fn a_failing_start_speaks_although_nothing_can_be_rendered() {
     is_told(&output, &case, "without a voice");
     assert!(is_spoken_to(&output), "{output:?}");
     assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
-    assert!(world.server.process_mut().log().contains("agents chime instead of speaking"));
+    assert!(world.server.process_mut().log().contains("agents play a tone instead of speaking"));
     world.server.stop().await;
 }

@@ -2,7 +2,10 @@
 
 use std::process::Output;
 
-use crate::support::{Server, process::upvoot};
+use crate::support::{
+    Server,
+    process::{Process, upvoot},
+};
 
 fn refused(env: &[(&str, &str)]) -> String {
     let Output { status, stderr, .. } = upvoot()
@@ -20,6 +23,8 @@ fn refused(env: &[(&str, &str)]) -> String {
 fn a_bad_setting_is_named_and_its_value_is_not_repeated() {
     let bad = [
         ("UPVOOT_LISTEN", "nowhere"),
+        ("UPVOOT_LISTEN", ":8081"),
+        ("UPVOOT_LISTEN", "8081"),
         ("UPVOOT_DATABASE_URL", "mysql://root:hunter22@x"),
         ("UPVOOT_ADMIN_TOKEN", "too-short-and-secret"),
         ("UPVOOT_PUBLIC_URL", "ftp://nowhere"),
@@ -41,6 +46,23 @@ fn a_bad_setting_is_named_and_its_value_is_not_repeated() {
         assert!(!text.contains(value), "{name}: {text}");
     }
     assert!(refused(&[("UPVOOT_TLS_CERT", "cert.pem")]).contains("UPVOOT_TLS_KEY"));
+    let example = refused(&[("UPVOOT_LISTEN", ":8081")]);
+    assert!(example.contains("such as 127.0.0.1:8080"), "{example}");
+    let doubled = refused(&[("UPVOOT_PUBLIC_URL", "https://upvoot.example.com/voice")]);
+    assert!(doubled.contains("must not end in /voice"), "{doubled}");
+}
+
+#[test]
+fn a_bare_command_on_a_terminal_prints_help_and_starts_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    // `script` gives it a terminal.
+    let mut terminal = std::process::Command::new("script");
+    terminal.args(["-qec", env!("CARGO_BIN_EXE_upvoot"), "/dev/null"]);
+    terminal.current_dir(&dir).env("NO_COLOR", "1");
+    let help = terminal.output().unwrap();
+    let text = String::from_utf8_lossy(&help.stdout);
+    assert!(help.status.success() && text.contains("Usage: upvoot"), "{text}");
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0, "no database was made");
 }
 
 #[test]
@@ -88,6 +110,38 @@ fn what_is_missing_or_wrong_about_a_call_is_said_by_its_name() {
     assert_eq!(complaint(&[]), "error: missing WS_URL (or set UPVOOT_CALL_URL)\n");
     let seconds = complaint(&["ws://localhost/voice/x", "--seconds", "-1"]);
     assert!(seconds.contains("--seconds") && !seconds.contains("UPVOOT_CALL_URL"), "{seconds}");
+    for choice in [["--codec", "mulaw"], ["--rate", "8000"]] {
+        let native = complaint(&["ws://localhost/voice/x", choice[0], choice[1]]);
+        assert!(native.contains("need a --dialect"), "{native}");
+    }
+    let key = format!("sk_live_{}", "0a".repeat(32));
+    for (address, hint) in [
+        (key.clone(), "use ws://HOST/voice/KEY"),
+        ("ws://localhost:8080/voice/key_0123".to_owned(), "the id of a key"),
+        (format!("http://localhost:8080/voice/{key}"), "use ws:// in place of http://"),
+        (format!("localhost:8080/voice/{key}"), "begin with ws:// or wss://"),
+    ] {
+        let text = complaint(&[&address]);
+        assert!(text.contains(hint) && !text.contains(&key[8..40]), "{text}");
+    }
+}
+
+#[test]
+fn a_file_of_the_certificate_that_cannot_be_read_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("no-such.pem").display().to_string();
+    let empty = dir.path().join("empty.pem").display().to_string();
+    std::fs::write(&empty, "").unwrap();
+    for (cert, key, named) in [
+        (&missing, &missing, format!("UPVOOT_TLS_CERT: {missing}: ")),
+        (&empty, &missing, format!("UPVOOT_TLS_CERT: {empty}: no certificate in the file")),
+    ] {
+        let tls = [("UPVOOT_TLS_CERT", cert), ("UPVOOT_TLS_KEY", key)];
+        let failed = upvoot().arg("serve").envs(tls).current_dir(&dir).output().unwrap();
+        assert_eq!(failed.status.code(), Some(1));
+        let text = String::from_utf8(failed.stderr).unwrap();
+        assert!(text.contains(&named), "{text}");
+    }
 }
 
 #[actix_web::test]
@@ -154,6 +208,45 @@ async fn what_cannot_be_opened_or_bound_is_status_1_and_named() {
     assert_eq!(failed.status.code(), Some(1));
     assert!(String::from_utf8(failed.stderr).unwrap().contains("UPVOOT_LISTEN"));
     server.stop().await;
+}
+
+#[actix_web::test]
+async fn a_second_server_is_told_a_port_that_is_free() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}/x.db", dir.path().display());
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holder.local_addr().unwrap();
+    for (variable, other) in
+        [("UPVOOT_LISTEN", "UPVOOT_METRICS_LISTEN"), ("UPVOOT_METRICS_LISTEN", "UPVOOT_LISTEN")]
+    {
+        let failed = upvoot()
+            .arg("serve")
+            .env("UPVOOT_DATABASE_URL", &database)
+            .env(variable, taken.to_string())
+            .env(other, "127.0.0.1:0")
+            .output()
+            .unwrap();
+        assert_eq!(failed.status.code(), Some(1));
+        let text = String::from_utf8(failed.stderr).unwrap();
+        let (_, free) = text.split_once("another server may be running; 127.0.0.1:").unwrap();
+        let port: u16 = free.split_once(" is free").unwrap().0.parse().unwrap();
+        assert!(port > taken.port() && text.contains(variable), "{text}");
+    }
+}
+
+#[actix_web::test]
+async fn a_second_server_on_one_database_file_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}/x.db", dir.path().display());
+    let first = Process::serve(&database, &[]).await;
+    let second = Process::serve(&database, &[]).await;
+    let said = "another server uses this database file";
+    assert!(second.log().contains(said) && !first.log().contains(said), "{}", second.log());
+    assert_eq!(second.terminate().await, Some(0));
+    assert_eq!(first.terminate().await, Some(0));
+    let alone = Process::serve(&database, &[]).await;
+    assert!(!alone.log().contains(said), "{}", alone.log());
+    assert_eq!(alone.terminate().await, Some(0));
 }
 
 #[actix_web::test]

@@ -301,8 +301,10 @@ async fn a_copied_database_that_everybody_may_read_is_closed_and_the_log_says_so
     fs::set_permissions(place.file(), fs::Permissions::from_mode(0o644)).unwrap();
     let mut server = place.serve().await;
     assert_eq!(mode(&place.file()), 0o600);
-    eventually(async || server.process_mut().log().contains("open to other users").then_some(()))
-        .await;
+    eventually(async || {
+        server.process_mut().log().contains("readable by other users").then_some(())
+    })
+    .await;
     server.stop().await;
 }
 

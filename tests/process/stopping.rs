@@ -64,7 +64,7 @@ async fn drained(database: Database, fill: impl AsyncFnOnce(&mut TcpStream)) {
     // Two seconds to drain, one more for the call, and what a busy machine needs to end.
     assert!(told.elapsed() < Duration::from_millis(4500), "{:?}", told.elapsed());
     let log = server.process_mut().log();
-    assert!(log.contains("stopped") && !log.contains("outlived"), "{log}");
+    assert!(log.contains("stopped") && !log.contains("still live after draining"), "{log}");
     drop(line);
 
     // Settled before the process ended: the next one finds it so, and not as lost.

@@ -182,14 +182,14 @@ async fn a_renewed_certificate_is_shown_after_a_hang_up_and_a_bad_one_never() {
     let days = |at: i64| (at - upvoot::clock::wall_ms() / 1000 + 60) / (24 * 60 * 60);
     assert!(shaken(address, &first, &[]).await.is_ok());
     assert_eq!(days(ends().await), 100);
-    assert!(!server.process_mut().log().contains("ends soon"));
+    assert!(!server.process_mut().log().contains("expires soon"));
 
     // Half of a renewal: the key does not belong to the certificate.
     let other = tempfile::tempdir().unwrap();
     let (other_cert, other_key) = certificate_for(other.path(), 3);
     fs::copy(&other_cert, &cert).unwrap();
     server.process_mut().signal(Signal::SIGHUP);
-    server.process_mut().logged("the certificate stays as it was").await;
+    server.process_mut().logged("certificate not reloaded").await;
     assert!(server.process_mut().log().contains("UPVOOT_TLS_KEY"), "it says which file");
     assert!(shaken(address, &first, &[]).await.is_ok());
     fs::write(&cert, "no certificate").unwrap();
@@ -204,7 +204,7 @@ async fn a_renewed_certificate_is_shown_after_a_hang_up_and_a_bad_one_never() {
     server.process_mut().signal(Signal::SIGHUP);
     eventually(async || shaken(address, &other_cert, &[]).await.ok()).await;
     assert!(shaken(address, &first, &[]).await.is_err());
-    server.process_mut().logged("the certificate ends soon").await;
+    server.process_mut().logged("the certificate expires soon").await;
     assert_eq!(days(ends().await), 3);
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     standing.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();

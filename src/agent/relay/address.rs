@@ -45,10 +45,10 @@ pub(super) enum Host {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadUrl {
     /// Something else, or a host that cannot be one.
-    #[error("has to be an address of the form wss://HOST/PATH")]
+    #[error("must be an address of the form wss://HOST/PATH")]
     NotWebSocket,
     /// Sound and secrets do not travel in the clear.
-    #[error("has to begin with wss://; ws:// is for a bot on localhost only")]
+    #[error("must begin with wss://; ws:// is for a bot on localhost only")]
     Plain,
     /// It would be sent nowhere, and stored in the clear.
     #[error("may not hold a user name or password; name a secret instead")]

@@ -65,9 +65,9 @@ struct Configured {
 pub(super) enum NoAddress {
     #[error(transparent)]
     Crowded(#[from] Crowded),
-    #[error("it was looked up in vain a moment ago")]
+    #[error("the name was not found a moment ago")]
     Remembered,
-    #[error("the name servers take too long")]
+    #[error("the name servers do not answer in time")]
     TooLong,
     #[error(transparent)]
     Failed(#[from] NetError),

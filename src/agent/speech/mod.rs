@@ -112,7 +112,7 @@ impl Speaker {
     /// Says in the log how texts are spoken, and how well the synthesiser is confined.
     pub async fn introduce(self) {
         let Some(synthesiser) = &self.0.synthesiser else {
-            tracing::warn!("espeak-ng is not installed: agents chime instead of speaking");
+            tracing::warn!("espeak-ng is not installed: agents play a tone instead of speaking");
             return;
         };
         match synthesiser.strength().await {
@@ -129,7 +129,7 @@ impl Speaker {
                  espeak-ng may let a tenant's text read the server's files"
             ),
             Err(error) => {
-                tracing::error!(%error, "the sandbox for speech cannot be made: agents chime");
+                tracing::error!(%error, "the sandbox for speech cannot be created: agents play a tone");
             }
         }
     }
@@ -150,7 +150,7 @@ impl Speaker {
                 tracing::warn!(
                     account.id = %account,
                     waited_seconds = waited,
-                    "speech was too slow; the chime stands for it"
+                    "speech was not rendered in time: a tone is played"
                 );
                 tone::chime_in(format)
             }
@@ -249,14 +249,14 @@ impl Unfinished {
         let synthesiser = inner.synthesiser.as_ref()?;
         let account = utterance.account;
         let Ok(_turn) = inner.children.take(account).await else {
-            tracing::warn!(account.id = %account, "an account has too much to be spoken at once");
+            tracing::warn!(account.id = %account, "too many phrases of one account are waiting to be rendered");
             return None;
         };
         let rendered = synthesiser.render(utterance).await;
         if rendered.is_none() {
             tracing::warn!(
                 account.id = %account,
-                "a text could not be spoken; the chime stands for it"
+                "speech could not be rendered: a tone is played"
             );
         }
         rendered

@@ -48,7 +48,7 @@ struct ProblemBody {
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "UpVoot", description = "The admin endpoints of UpVoot, the front door for AI phone agents. 1 point is 60 seconds of call.", contact()),
+    info(title = "UpVoot", description = "The HTTP API of UpVoot, the front door for AI phone agents. 1 point is 60 seconds of call.", contact()),
     paths(
         accounts::create, accounts::list, accounts::get, accounts::update,
         tickets::create,
@@ -129,9 +129,9 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
         parameter(operation, "id", ParameterIn::Path, Type::String, "The object's id.");
     }
     if is_list {
-        let limit = "Items at most: 1 to 200, 50 by default.";
+        let limit = "Max items: 1 to 200, default 50.";
         parameter(operation, "limit", ParameterIn::Query, Type::Integer, limit);
-        let cursor = "The `next_cursor` of the page before.";
+        let cursor = "The `next_cursor` of the previous page.";
         parameter(operation, "cursor", ParameterIn::Query, Type::String, cursor);
     }
     if path.ends_with("/revoke")
@@ -142,11 +142,15 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     let reads_body = has_body || *method == HttpMethod::Post;
     for (applies, status, description) in [
         (reads_body, "400", "`bad_json`: the body is not one JSON object."),
-        (is_api, "401", "`unauthorized`: no or wrong credentials."),
+        (
+            is_api,
+            "401",
+            "`unauthorized`: missing or wrong credentials; `bearer_disabled`: a token, and the server has none.",
+        ),
         (
             is_api,
             "403",
-            "`forbidden`: the role does not allow it; `cross_origin`: a change with a session that no page of ours sent.",
+            "`forbidden`: the role does not allow it; `cross_origin`: a change with a session that did not come from a page of this server.",
         ),
         (is_ticket, "402", "`insufficient_points`: the account has no points left for a call."),
         (has_id, "404", "`not_found`: there is no such object."),
@@ -155,13 +159,9 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
         (reads_body, "413", "`too_large`: the body is over 1 MiB."),
         (reads_body, "415", "`unsupported_media_type`: the body is not application/json."),
         (reads_body || is_list, "422", "`invalid_field`: `field` breaks the rule in `detail`."),
-        (
-            is_ticket,
-            "429",
-            "`too_many_calls`: the agent or the account has as many as it may have.",
-        ),
+        (is_ticket, "429", "`too_many_calls`: the cap of the agent or the account is reached."),
         (path.ends_with("/password"), "429", "`too_many_attempts`: try again in a minute."),
-        (is_api, "500", "`internal`: a fault of the server."),
+        (is_api, "500", "`internal`: an internal error; the log has the cause."),
         (path != "/healthz", "503", "`unavailable` or `draining`: try again later."),
     ] {
         if applies {

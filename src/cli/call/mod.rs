@@ -31,8 +31,8 @@ const FAILED: u8 = 4;
 /// The arguments of `upvoot call`.
 #[derive(Debug, Args)]
 pub struct CallArgs {
-    /// Where to call: ws://HOST/voice/KEY or wss://HOST/voice/KEY. It holds a key, which everyone on
-    /// this machine can read in the list of processes: the environment is the better place for it.
+    /// Address: ws://HOST/voice/KEY or wss://HOST/voice/KEY. Every user of this machine can read arguments
+    /// in the process list, so prefer the environment variable.
     #[arg(
         env = "UPVOOT_CALL_URL",
         hide_env_values = true,
@@ -41,23 +41,23 @@ pub struct CallArgs {
     )]
     url: SecretString,
 
-    /// Say this WAV file, after the agent's greeting.
+    /// Play this WAV file after the agent's greeting.
     #[arg(long, value_name = "FILE")]
     play: Option<PathBuf>,
 
-    /// Keep what the agent says in this WAV file.
+    /// Save the agent's audio to this WAV file.
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
 
-    /// Press these keys, after the greeting and after all has been said: 0-9, *, #, A-D.
+    /// Send these DTMF digits after the greeting and the played file: 0-9, *, #, A-D.
     #[arg(long, value_name = "KEYS", default_value = "", value_parser = keys)]
     digits: String,
 
     #[command(flatten)]
     provider: ProviderArgs,
 
-    /// Hang up after so many seconds. Without it: a second after all of the played file has come
-    /// back; if none is played, when the agent hangs up or on Ctrl-C.
+    /// Hang up after N seconds. Default: one second after the played file has come back; without a
+    /// file, when the agent hangs up or on Ctrl-C.
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: Option<u64>,
 }
@@ -69,7 +69,7 @@ fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
 fn keys(text: &str) -> Result<String, &'static str> {
     match text.chars().all(|key| "0123456789*#ABCD".contains(key)) {
         true => Ok(text.to_owned()),
-        false => Err("not keys of a telephone"),
+        false => Err("expected DTMF digits: 0-9, *, #, A-D"),
     }
 }
 
@@ -151,7 +151,7 @@ async fn place(
     let mut line = tokio::select! {
         line = dialling => line?,
         () = interrupts.next() => {
-            complain("given up before there was an answer");
+            complain("cancelled before an answer");
             return Ok(Ending::Unclean);
         }
     };

@@ -157,8 +157,8 @@ impl Progress {
     pub fn verdict(&self) -> Option<String> {
         self.plan.provider.then(|| match self.complaints {
             0 => self.paint.good("protocol check: no complaints").to_string(),
-            1 => self.paint.bad("the provider had to complain once").to_string(),
-            n => self.paint.bad(format!("the provider had to complain {n} times")).to_string(),
+            1 => self.paint.bad("protocol check: 1 complaint").to_string(),
+            n => self.paint.bad(format!("protocol check: {n} complaints")).to_string(),
         })
     }
 
@@ -176,7 +176,7 @@ impl Progress {
             What::Sent(text) => ("sent", tame(text)),
             What::Received(text) => ("received", tame(text)),
             What::Complained(complaint) => ("complaint", tame(&complaint.to_string())),
-            What::Late(by) => ("(late)", format!("this machine, by {} ms", by.as_millis())),
+            What::Late(by) => ("(late)", format!("this machine is {} ms behind", by.as_millis())),
             // Told in full as the last line.
             What::Failed(_) => return None,
             What::Closed(Some(code)) => ("closed", code.to_string()),
@@ -202,7 +202,7 @@ impl Progress {
                 ("error", format!("{}: {}", tame(code), tame(message)))
             }
             Message::CallEnd { reason } => ("call_end", tame(reason)),
-            Message::Unknown => ("(unknown)", "an event this phone does not know".to_owned()),
+            Message::Unknown => ("(unknown)", "unknown event".to_owned()),
         }
     }
 
@@ -332,6 +332,6 @@ mod tests {
         let line = "    1.23 s  complaint    a hole of 50 ms in the sound";
         assert_eq!(call.describe(&heard(hole.clone())).unwrap(), line);
         call.note(&heard(hole));
-        assert_eq!(call.verdict().unwrap(), "the provider had to complain once");
+        assert_eq!(call.verdict().unwrap(), "protocol check: 1 complaint");
     }
 }

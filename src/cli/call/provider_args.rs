@@ -15,11 +15,11 @@ pub struct ProviderArgs {
     #[arg(long, value_name = "NAME", default_value = "native", value_parser = dialects())]
     dialect: Dialect,
 
-    /// How the provider is to write sound, where it offers a choice.
+    /// Codec, where the provider offers a choice.
     #[arg(long, value_enum)]
     codec: Option<Codec>,
 
-    /// At how many samples per second, where the provider offers a choice.
+    /// Sample rate, where the provider offers a choice.
     #[arg(long, value_name = "HZ")]
     rate: Option<u32>,
 
@@ -27,15 +27,15 @@ pub struct ProviderArgs {
     #[arg(long, value_name = "NUMBER", default_value = "+12025550101")]
     from: String,
 
-    /// Who is called.
+    /// Called number.
     #[arg(long, value_name = "NUMBER", default_value = "+12025550199")]
     to: String,
 
-    /// What the customer attached to the stream; may be given several times.
+    /// Custom parameter of the stream; may be repeated.
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = pair)]
     params: Vec<(String, String)>,
 
-    /// Offer this subprotocol instead of the provider's own.
+    /// WebSocket subprotocol to offer instead of the provider's own.
     #[arg(long, value_name = "NAME", value_parser = token)]
     subprotocol: Option<String>,
 }
@@ -75,7 +75,7 @@ fn dialects() -> impl TypedValueParser<Value = Dialect> {
 fn pair(text: &str) -> Result<(String, String), &'static str> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("not of the form NAME=VALUE"),
+        _ => Err("expected NAME=VALUE"),
     }
 }
 
@@ -84,7 +84,7 @@ fn token(text: &str) -> Result<String, &'static str> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     match !text.is_empty() && text.bytes().all(fits) {
         true => Ok(text.to_owned()),
-        false => Err("not a name of a subprotocol"),
+        false => Err("expected the name of a subprotocol"),
     }
 }
 

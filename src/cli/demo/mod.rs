@@ -37,15 +37,15 @@ const USUAL: SocketAddr =
 /// The arguments of `upvoot demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Leave when the calls are over, instead of serving on until Ctrl-C.
+    /// Exit after the calls, instead of serving until Ctrl-C.
     #[arg(long)]
     exit: bool,
 
-    /// Where to listen. Without it 127.0.0.1:8080, or any free port if that one is taken.
+    /// Where to listen. Default: 127.0.0.1:8080, or any free port if that one is taken.
     #[arg(long, env = "UPVOOT_LISTEN", value_name = "ADDR")]
     listen: Option<SocketAddr>,
 
-    /// Where to keep what the agent said; without it, in a new file for temporary ones.
+    /// Where to save the agent's audio. Default: a new temporary file.
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
 }
@@ -101,7 +101,7 @@ async fn demonstrate(args: &DemoArgs) -> Result<(), Failure> {
         () = interrupts.next() => Err(Failure::Interrupted),
     };
     if outcome.is_ok() {
-        let took = format!("✓ All as promised, in {:.1} s.", began.elapsed().as_secs_f64());
+        let took = format!("✓ Everything worked, in {:.1} s.", began.elapsed().as_secs_f64());
         outcome = print(format_args!("\n{}", paint.good(took))).map_err(Failure::from);
     }
     if outcome.is_ok() && !args.exit {

@@ -125,7 +125,7 @@ impl Script<'_> {
         }
         let (cost, rest) = (billed.points(), left.points());
         let talk = talk.as_secs_f64();
-        self.line("lasted", format_args!("{talk:.2} s; every started second counts"))?;
+        self.line("lasted", format_args!("{talk:.2} s; partial seconds are rounded up"))?;
         let text = format!("billed {billed}, {cost:.4} points; {rest:.4} points are left");
         print(format_args!("   {}", self.kept(text)))?;
         Ok(left)

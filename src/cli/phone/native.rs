@@ -97,7 +97,7 @@ impl Side for Native {
             _ => return,
         };
         let Ok(message) = serde_json::from_str(&text) else {
-            let why = "the server sent text that is no event";
+            let why = "the server sent text that is not an event";
             return out.push(Step::Broken(why.to_owned()));
         };
         match message {

@@ -37,7 +37,7 @@ impl Book {
         let store = match opened {
             Ok(Ok(store)) => Some(store),
             Ok(Err(why)) => {
-                complain(format_args!("{why}: keys are found, but not looked up"));
+                complain(format_args!("{why}: keys are found but cannot be looked up"));
                 None
             }
             Err(_) => None,

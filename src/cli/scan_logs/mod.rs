@@ -30,12 +30,12 @@ const WAITING: usize = 256;
 /// The arguments of `upvoot scan-logs`.
 #[derive(Debug, Args)]
 pub struct ScanArgs {
-    /// Files of any kind and size, or - for standard input. Compressed ones have to be unpacked
-    /// first: zcat access.log.gz | upvoot scan-logs -
+    /// Files of any kind and size, or - for standard input. Unpack compressed ones first:
+    /// zcat access.log.gz | upvoot scan-logs -
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// The database in which to look up whose keys they are.
+    /// The database to look the keys up in.
     #[arg(
         long = "database-url",
         env = "UPVOOT_DATABASE_URL",

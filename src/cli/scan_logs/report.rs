@@ -118,16 +118,13 @@ impl Report {
             let advice = if *is_active {
                 paint.bad(format!("revoke it now: POST /api/keys/{id}/revoke"))
             } else {
-                paint.good("revoked, opens nothing".to_owned())
+                paint.good("revoked already".to_owned())
             };
             print(format_args!("  sk_live_…{suffix}  {id}  {}  {advice}", count(*times, "time")))?;
         }
         if self.others > 0 {
-            let why = if self.book.is_open() {
-                "no key of this database: of another one, or made up"
-            } else {
-                "not looked up: whose they are is not known"
-            };
+            let why =
+                if self.book.is_open() { "not a key of this database" } else { "not looked up" };
             print(format_args!("  {}  {why}", count(self.others, "time")))?;
         }
         Ok(())

@@ -141,8 +141,9 @@ impl VoiceSession {
             Beat::Wait => {}
             Beat::Ping => ctx.ping(b""),
             Beat::Gone => {
-                let gone =
-                    || tracing::info!("nothing was heard, nor our ping answered: the peer is gone");
+                let gone = || {
+                    tracing::info!("the peer sends nothing and answers no ping: connection lost")
+                };
                 self.watch.span.in_scope(gone);
                 self.peer_gone(ctx);
             }

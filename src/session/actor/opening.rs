@@ -209,7 +209,7 @@ fn log_beginning(dialect: &str, caller: &Caller) {
     tracing::info!(dialect, "call begins");
     if caller.cut_params > 0 {
         let parameters = caller.cut_params;
-        tracing::warn!(parameters, "custom parameters are too long or too many and were cut");
+        tracing::warn!(parameters, "custom parameters are too long or too many and were truncated");
     }
     if tracing::enabled!(tracing::Level::DEBUG) {
         let Caller { from, to, provider_call_id, params, .. } = caller;
