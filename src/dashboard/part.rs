@@ -84,7 +84,10 @@ pub fn id(id: &str) -> Markup {
 pub fn copy_id(id: &str) -> Markup {
     html! {
         button.copy-id type="button" data-copies-text=(id) aria-label={ "Copy " (short_id(id)) } title="Copy" {
-            span aria-hidden="true" { "⧉" }
+            svg viewBox="0 0 16 16" aria-hidden="true" {
+                rect x="5.5" y="5.5" width="8" height="8.5" rx="1.5" {}
+                path d="M3 10.5V4A1.5 1.5 0 0 1 4.5 2.5H10" {}
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ async fn an_account_is_renamed_and_its_cap_set_and_taken_away() {
         (field.attr("aria-invalid").await.ok()??.as_str() == "true").then_some(())
     })
     .await;
+    browser.sees("Must be a whole number from 1 to 100,000, or empty.").await;
     assert_eq!(app.get(&path).await["max_concurrent_calls"], json!(null));
 
     browser.fill("Name", "Globex Ltd").await;

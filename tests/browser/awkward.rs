@@ -137,7 +137,10 @@ async fn a_long_name_is_its_own_title_and_an_id_is_copied_whole() {
     browser.visit(&format!("/calls/{}", world.call)).await;
     let end = &world.call[world.call.len() - 6..];
     browser.press(&format!("Copy {}…{end}", &world.call[..9])).await;
-    browser.sees("✓").await;
+    crate::support::eventually(async || {
+        browser.client.find(Locator::Css("#call-facts .copied")).await.ok()
+    })
+    .await;
     let script = "const done = arguments[0]; navigator.clipboard.readText().then(done, (e) => done(String(e)));";
     assert_eq!(browser.client.execute_async(script, Vec::new()).await.unwrap(), json!(world.call));
 
@@ -317,8 +320,22 @@ async fn every_number_of_the_points_is_the_apis_and_the_eye_can_add_them_up() {
         );
     }
     assert!(days.is_empty(), "{days:?}");
+    // The clocks of live calls run.
+    let calls = world.all(&format!("/api/calls?account_id={}&live=true", world.account)).await;
+    let before = jiff::Timestamp::now();
     let live = rows(browser, "#live-calls").await;
-    assert_eq!(live.len(), 2);
+    let after = jiff::Timestamp::now();
+    assert_eq!((live.len(), calls.len()), (2, 2));
+    for ((_, row), call) in live.iter().zip(&calls) {
+        let lasted = |now: jiff::Timestamp| now.as_second() - at(&call["started_at"]).as_second();
+        let shown = timer(&row["Duration"]);
+        assert!((lasted(before) - 2..=lasted(after) + 1).contains(&shown), "{row:?}");
+    }
+    let first = timer(&live[0].1["Duration"]);
+    crate::support::eventually(async || {
+        (timer(&rows(browser, "#live-calls").await[0].1["Duration"]) > first).then_some(())
+    })
+    .await;
     world.end().await;
 }
 
@@ -326,9 +343,18 @@ async fn every_number_of_the_points_is_the_apis_and_the_eye_can_add_them_up() {
 async fn points_that_end_soon_are_warned_of_and_a_forecast_is_told_only_from_use() {
     let world = Seeded::start().await;
     let browser = &world.operator;
-    // 300 calls within ten days: there is a rate to tell.
+    // 300 calls within ten days: there is a rate to tell, of the last seven days of UTC.
+    let calls = world.all(&format!("/api/calls?account_id={}", world.account)).await;
+    let today = jiff::Timestamp::now().as_second() / 86_400;
+    let recent =
+        calls.iter().filter(|call| at(&call["started_at"]).as_second() / 86_400 > today - 7);
+    let spent: i64 = recent.filter_map(|call| call["billed_seconds"].as_i64()).sum();
+    let within = jiff::Timestamp::now().as_second() - (today - 6) * 86_400;
     browser.visit("/").await;
-    browser.sees("left at last week's usage.").await;
+    let free = number(&texts(browser, "#points-figure .figure").await[0]) * 60.0;
+    let days = (free * within as f64 / spent as f64 / 86_400.0) as i64;
+    assert!((20..80).contains(&days), "{days}");
+    browser.sees(&format!("About {days} days left at last week's usage.")).await;
     browser.sees("Live calls hold ").await;
     let poor = world.app.post("/api/accounts", json!({"name": "Poor"})).await["id"]
         .as_str()

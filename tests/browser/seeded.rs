@@ -225,7 +225,9 @@ async fn past(app: &App, account: &str, agents: &[String], key: &str) -> String 
     }
     write!(
         sql,
-        "UPDATE accounts SET balance_seconds = balance_seconds - {total} WHERE id = '{account}';"
+        "UPDATE accounts SET balance_seconds = balance_seconds - {total}, created_at = {}
+         WHERE id = '{account}';",
+        now - 30 * DAY_MS,
     )
     .unwrap();
     let database = app.database.path().join("test.db");

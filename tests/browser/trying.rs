@@ -88,6 +88,14 @@ async fn without_a_microphone_there_is_a_tone() {
     browser.press("End call").await;
     browser.sees("You ended the call.").await;
 
+    // Not allowed is another thing than not there.
+    let denied = "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError'));";
+    browser.script(denied).await;
+    browser.press("Start call").await;
+    browser.sees("No microphone (permission denied: allow it in the address bar).").await;
+    browser.press("End call").await;
+    browser.sees("You ended the call.").await;
+
     // Or because somebody likes it better.
     browser
         .the("checkbox", "Use a test tone instead of the microphone")

@@ -30,7 +30,6 @@ document.addEventListener("click", async (event) => {
   const said = document.getElementById("said");
   if (said) said.textContent = done ? "Copied." : "Copying is not allowed here.";
   if (!done) return;
-  const mark = button.querySelector("span");
-  mark.textContent = "✓";
-  setTimeout(() => (mark.textContent = "⧉"), 2000);
+  button.classList.add("copied");
+  setTimeout(() => button.classList.remove("copied"), 2000);
 });

@@ -44,7 +44,7 @@ fn page(listed: &[Account], now: Option<AccountId>, ways: &Ways) -> Markup {
                 },
                 html! { (words::points(account.free())) },
                 html! { (words::points(account.held)) },
-                html! { @if let Some(cap) = account.max_concurrent_calls { (cap) } @else { "No limit" } },
+                html! { @if let Some(cap) = account.max_concurrent_calls { (words::thousands(cap.unsigned_abs().into())) } @else { "No limit" } },
                 words::when(account.created_at),
                 html! {
                     (look_at(account, now, "slim"))

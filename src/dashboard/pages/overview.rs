@@ -194,7 +194,7 @@ fn plots(days: &[(i64, DayUse)]) -> Markup {
             id: format!("day-{}", used.day),
             cells: vec![
                 html! { (words::day(*at)) },
-                html! { (used.calls) },
+                html! { (words::thousands(used.calls.unsigned_abs().into())) },
                 html! { (words::length(used.seconds.0)) },
             ],
         })
