@@ -30,6 +30,7 @@ use crate::{
 pub struct View {
     #[schema(example = "acc_019350a1b2c37d4e8f90a1b2c3d4e5f6")]
     id: String,
+    /// Two accounts may have the same name; the id tells them apart.
     name: String,
     /// The balance; 1 point is 60 seconds of call.
     points: f64,

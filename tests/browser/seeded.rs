@@ -54,6 +54,8 @@ pub struct Seeded {
     pub account: String,
     /// An account with a long name and many points.
     rich: String,
+    /// A call of its that lasted an hour and a half.
+    long: String,
     /// In the order of [`NAMES`].
     pub agents: Vec<String>,
     /// The newest of the calls of the past, with everything that a call can have.
@@ -71,6 +73,7 @@ impl Seeded {
         let rich = json!({"name": NAMES[1], "max_concurrent_calls": 100_000});
         let rich = id(&app.post("/api/accounts", rich).await);
         top_up(&app, &rich, 123_456_789.05).await;
+        let long = two_calls(&app, &rich).await;
         for (email, role) in [(OWNER, "owner"), (VIEWER, "viewer")] {
             let user =
                 json!({"account_id": account, "email": email, "password": PASSWORD, "role": role});
@@ -106,7 +109,7 @@ impl Seeded {
             let mut socket = phone.into_socket();
             live.push(spawn(async move { while let Some(Ok(_)) = socket.next().await {} }));
         }
-        Self { app, operator, account, rich, agents, call, key, live }
+        Self { app, operator, account, rich, long, agents, call, key, live }
     }
 
     /// A browser of one of the account's users.
@@ -133,7 +136,7 @@ impl Seeded {
 
     /// The pages for whoever has this role.
     pub fn pages(&self, is_owner: bool, is_operator: bool) -> Vec<String> {
-        let Self { agents, call, key, account, rich, .. } = self;
+        let Self { agents, call, key, account, rich, long, .. } = self;
         let mut pages: Vec<String> =
             ["/", "/agents", "/calls", "/points", "/audit", "/account", "/help/providers"]
                 .map(str::to_owned)
@@ -147,7 +150,7 @@ impl Seeded {
         if is_operator {
             pages.extend(["/accounts".to_owned(), format!("/accounts/{account}")]);
             pages.extend([format!("/?account={rich}"), format!("/points?account={rich}")]);
-            pages.push("/help/telnyx".to_owned());
+            pages.extend([format!("/calls/{long}"), "/help/telnyx".to_owned()]);
         }
         pages
     }
@@ -176,6 +179,36 @@ async fn top_up(app: &App, account: &str, points: f64) {
         .header("idempotency-key", "seed")
         .json(&json!({"points": points, "note": note}));
     assert!(answer.send().await.unwrap().status().is_success());
+}
+
+/// Writes two calls of an account: one of some minutes today, and a long one of weeks ago, which it gives.
+async fn two_calls(app: &App, account: &str) -> String {
+    let agent = json!({"account_id": account, "name": "Desk", "engine": "echo", "greeting": "Hi."});
+    let agent = id(&app.post("/api/agents", agent).await);
+    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+    let (mut sql, mut long) = (String::new(), String::new());
+    for (started, seconds) in [(now - 500_000, 400), (now - 20 * DAY_MS, 5_400)] {
+        long = format!("{}{:020x}", CallId::first_of(started), 0);
+        writeln!(
+            sql,
+            "INSERT INTO calls (id, account_id, agent_id, node_id, started_at, talk_started_at, ended_at,
+                end_reason, reserved_seconds, billed_seconds)
+             VALUES ('{long}', '{account}', '{agent}', 'node_{:032x}', {started}, {started}, {}, 'hangup',
+                60, {seconds});",
+            0,
+            started + seconds * 1_000,
+        )
+        .unwrap();
+    }
+    run(app, sql).await;
+    app.heard(&long, &[(Role::User, 500, 2_000), (Role::Assistant, 2_700, 5_390_000)]).await;
+    long
+}
+
+async fn run(app: &App, sql: String) {
+    let database = app.database.path().join("test.db");
+    let store = Store::open(&format!("sqlite://{}", database.display())).unwrap();
+    store.write(move |conn| Ok::<_, StoreError>(conn.batch_execute(&sql)?)).await.unwrap();
 }
 
 /// Writes the calls of the last ten days and their charges, and gives the newest.
@@ -230,8 +263,6 @@ async fn past(app: &App, account: &str, agents: &[String], key: &str) -> String 
         now - 30 * DAY_MS,
     )
     .unwrap();
-    let database = app.database.path().join("test.db");
-    let store = Store::open(&format!("sqlite://{}", database.display())).unwrap();
-    store.write(move |conn| Ok::<_, StoreError>(conn.batch_execute(&sql)?)).await.unwrap();
+    run(app, sql).await;
     newest
 }
