@@ -120,7 +120,7 @@ pub fn short(ms: u64) -> String {
     let tenths = ms.saturating_add(50) / 100;
     match (ms, tenths) {
         (0..1_000, _) => format!("{ms} ms"),
-        (_, 0..600) if tenths % 10 == 0 => format!("{} s", tenths / 10),
+        (_, 0..600) if tenths.is_multiple_of(10) => format!("{} s", tenths / 10),
         (_, 0..600) => format!("{}.{} s", tenths / 10, tenths % 10),
         _ => length(i64::try_from(ms.saturating_add(500) / 1_000).unwrap_or(i64::MAX)),
     }

@@ -42,6 +42,8 @@ const NUMBERS: [Option<&str>; 6] = [
     None,
     Some("+966112345678"),
 ];
+/// What a customer has attached to each of them.
+const PARAMETERS: &str = r#"{"campaign_of_the_northern_highlands_regional_service_centre":"spring, for callers from Mumbai"}"#;
 const CALLS: i64 = 300;
 const DAY_MS: i64 = 86_400_000;
 
@@ -239,7 +241,7 @@ async fn past(app: &App, account: &str, agents: &[String], key: &str) -> String 
             0,
             number(nth(6)),
             number(nth(6) + 1),
-            r#"{"campaign_of_the_northern_highlands_regional_service_centre":"spring, for callers from Mumbai"}"#,
+            PARAMETERS,
             started + lasted,
             started + lasted,
         )
