@@ -118,11 +118,11 @@ impl Answer {
             return Err(BadAnswer::Nonsense("a wrong Sec-WebSocket-Accept"));
         }
         if self.extended {
-            return Err(BadAnswer::Nonsense("an extension nobody asked for"));
+            return Err(BadAnswer::Nonsense("an extension that was not requested"));
         }
         match self.subprotocol.as_deref() {
             agreed @ Some(_) if agreed != offered => {
-                Err(BadAnswer::Nonsense("a subprotocol nobody asked for"))
+                Err(BadAnswer::Nonsense("a subprotocol that was not requested"))
             }
             _ => Ok(()),
         }

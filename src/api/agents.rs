@@ -236,7 +236,7 @@ impl AgentChange {
 }
 
 /// What an update changed. Texts and addresses may be long or hold what not everybody is to read, so of
-/// most fields only the name is told.
+/// most fields only the name is logged.
 fn changes(before: &Agent, after: &Agent) -> audit::Changes {
     audit::Changes::default()
         .field("name", &before.name, &after.name)

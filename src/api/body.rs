@@ -25,7 +25,7 @@ use crate::problem::{Code, Problem};
 /// Bytes of a body at most.
 const LIMIT: usize = 1 << 20;
 
-/// A body that has to be there.
+/// A required body.
 pub struct Body<T>(pub T);
 
 /// A body that may be left out, as if it were `{}`.

@@ -212,7 +212,7 @@ pub async fn get(context: Data<Context>, who: Who, Id(id): Id<CallId>) -> Answer
     Ok(ok(&view))
 }
 
-/// Nothing has to be said to end a call.
+/// Ending a call needs no fields.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}

@@ -105,8 +105,8 @@ impl Limits {
         below(ever, self.keys_ever)
     }
 
-    /// Lets a user of an account be given an address, whatever address it is: whoever asks too often
-    /// for those of others is told nothing more.
+    /// Lets a user of an account be given an address; an account that asks too often for addresses
+    /// of others learns nothing more.
     ///
     /// # Errors
     /// 429 `too_many_addresses`.

@@ -55,7 +55,7 @@ impl NewRelay {
     /// anybody else sets or changes is not, and one that is sent as it was stays what it was.
     ///
     /// # Errors
-    /// A 422, if somebody else than the operator sets a secret, or has one go to another address.
+    /// A 422, if anyone but the operator sets a secret, or sends one to another address.
     pub fn replacing(self, before: Option<&Relay>, by_operator: bool) -> Result<Relay, Problem> {
         let BotUrl(url) = self.url;
         let masked = before.filter(|before| before.url.masked() == url.as_str());
@@ -102,7 +102,7 @@ pub struct RelayView {
 }
 
 impl RelayView {
-    /// As it is seen by somebody who may change it, or may not.
+    /// As users see it who may change it, or may not.
     pub fn of(relay: Relay, may_change: bool) -> Self {
         Self {
             url: if may_change { relay.url.as_str().to_owned() } else { relay.url.masked() },
@@ -129,7 +129,7 @@ impl NewSignature {
     /// The signature, as it replaces `before`.
     ///
     /// # Errors
-    /// A 422, if somebody else than the operator sets or changes the secret.
+    /// A 422, if anyone but the operator sets or changes the secret.
     pub fn replacing(
         self,
         before: Option<&Signature>,

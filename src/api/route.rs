@@ -112,7 +112,7 @@ impl At {
     }
 }
 
-/// Whether whoever was proved has this right; nobody has none.
+/// Whether the authenticated principal has this permission; without one, it has none.
 fn may(request: &ServiceRequest, action: Action) -> bool {
     request.extensions().get::<Principal>().is_some_and(|who| who.may(action))
 }

@@ -168,7 +168,7 @@ pub async fn delete(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// The user, if whoever asks may change it.
+/// The user, if the requester may change it.
 fn changeable(who: &Who, user: Option<User>) -> Result<User, Problem> {
     let user = seen(who, user)?;
     if user.is_operator && !who.principal.may(Action::Operate) {

@@ -250,7 +250,7 @@ pub async fn get(context: Data<Context>, who: Who, Id(id): Id<UserId>) -> Answer
     Ok(ok(&View::from(user)))
 }
 
-/// The user, if whoever asks sees it.
+/// The user, if the requester may see it.
 pub(super) fn seen(who: &Who, user: Option<users::User>) -> Result<users::User, Problem> {
     let user = user.ok_or(Code::NotFound)?;
     match user.account_id {

@@ -36,7 +36,7 @@ impl Who {
     }
 
     /// The account to list objects of, where `asked` was asked for; `None`: of all. Another account's
-    /// list is empty, as an account's is that nobody has.
+    /// list is empty, like that of an account that does not exist.
     pub fn lists(&self, asked: Option<AccountId>) -> Option<AccountId> {
         match (self.principal.account_scope(), asked) {
             (None, asked) => asked,

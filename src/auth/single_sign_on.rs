@@ -286,7 +286,7 @@ async fn admit(
     });
     bound.await.map_err(|problem| match problem.code() {
         Code::WrongCredentials => {
-            refused(TurnedAway::Nobody, "the user is bound to somebody else there, was changed, or has an address that is not confirmed")
+            refused(TurnedAway::Nobody, "the user is linked to another person there, was changed, or has an address that is not confirmed")
         }
         _ => problem.into(),
     })

@@ -63,7 +63,7 @@ enum Command {
 }
 
 impl Command {
-    /// What is logged when nobody says otherwise: a command for people shows its results only.
+    /// The default log filter: a command for people shows its results only.
     fn log_filter(&self) -> &'static str {
         match self {
             Self::Serve(_) => "info",

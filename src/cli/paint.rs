@@ -95,14 +95,14 @@ pub fn count(number: u64, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Prints a line; whether somebody still reads them.
+/// Prints a line; whether the reader is still there.
 pub fn print(line: impl Display) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")?;
     stdout.flush()
 }
 
-/// Prints a line to standard error, where a failure is said; nobody can be told if that fails too.
+/// Prints a line to standard error. If that fails too, there is nowhere left to say so.
 pub fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -74,8 +74,8 @@ impl From<Claims> for Fault {
     fn from(error: Claims) -> Self {
         Self::Unproved(match error {
             Claims::Expired(_) => "an id token that has expired",
-            Claims::InvalidAudience(_) => "an id token for somebody else",
-            Claims::InvalidIssuer(_) => "an id token of somebody else",
+            Claims::InvalidAudience(_) => "an id token for another client",
+            Claims::InvalidIssuer(_) => "an id token of another provider",
             Claims::InvalidNonce(_) => "an id token of another sign-in",
             Claims::InvalidSubject(_) => "an id token without a good subject",
             Claims::SignatureVerification(_) => SIGNATURE,

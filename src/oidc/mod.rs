@@ -257,7 +257,7 @@ fn verified(
     if party.is_some_and(|party| party != client_id)
         || (party.is_none() && claims.audiences().len() > 1)
     {
-        return Err(Fault::Unproved("an id token for somebody else"));
+        return Err(Fault::Unproved("an id token for another client"));
     }
     Ok(claims.clone())
 }

@@ -186,22 +186,22 @@ async fn what_the_provider_says_has_to_prove_a_user() {
     let error = |error| Says { error: Some(error), ..Says::default() };
     let iss = |iss| Says { iss: Some(iss), ..Says::default() };
     let past = json!({"exp": 1_700_000_000, "iat": 1_699_999_000});
-    let other = "an id token of somebody else";
+    let other = "an id token of another provider";
     let signature = "an id token without a right signature";
     let no_address = "no verified e-mail address";
     let no_user = "no user of this address who may sign in";
     let cases = [
         (claim(json!({"nonce": "another"})), 403, UNPROVED, "an id token of another sign-in"),
         (claim(json!({"nonce": null})), 403, UNPROVED, "an id token of another sign-in"),
-        (claim(json!({"aud": "another"})), 403, UNPROVED, "an id token for somebody else"),
-        (claim(json!({"aud": ["upvoot-test", "another"]})), 403, UNPROVED, "for somebody else"),
+        (claim(json!({"aud": "another"})), 403, UNPROVED, "an id token for another client"),
+        (claim(json!({"aud": ["upvoot-test", "another"]})), 403, UNPROVED, "for another client"),
         (
             claim(json!({"aud": ["upvoot-test", "another"], "azp": "another"})),
             403,
             UNPROVED,
-            "for somebody else",
+            "for another client",
         ),
-        (claim(json!({"azp": "another"})), 403, UNPROVED, "for somebody else"),
+        (claim(json!({"azp": "another"})), 403, UNPROVED, "for another client"),
         (iss("https://id.example.com"), 403, UNPROVED, "comes back from another provider"),
         (claim(json!({"iss": "https://id.example.com"})), 403, UNPROVED, other),
         (claim(past), 403, UNPROVED, "an id token that has expired"),

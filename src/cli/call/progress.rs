@@ -12,7 +12,7 @@ use crate::{audio::format::Format, call::CauseCode};
 
 /// How much longer the line stays open when all that was played has come back.
 const AFTERTHOUGHT: Duration = Duration::from_secs(1);
-/// How long an agent may be silent, after all has been played, before nobody expects an answer.
+/// How long an agent may be silent after the clip before no answer is expected.
 const NO_ANSWER: Duration = Duration::from_secs(10);
 
 /// What is planned for a call.

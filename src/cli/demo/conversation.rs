@@ -13,7 +13,7 @@ use super::{
     Failure,
 };
 
-/// How long something that has to happen may take: a greeting, a clip, an end.
+/// How long an expected event may take: a greeting, a clip, an end.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What the caller says.

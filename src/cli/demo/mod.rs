@@ -150,7 +150,7 @@ fn reachable(bound: SocketAddr) -> SocketAddr {
     if bound.ip().is_unspecified() { SocketAddr::new(USUAL.ip(), bound.port()) } else { bound }
 }
 
-/// The demo's operator needs a token that nobody can guess while it serves.
+/// The demo's operator needs a token that cannot be guessed while it serves.
 fn random_token() -> io::Result<String> {
     use rand::TryRng;
     let mut bytes = [0; 24];

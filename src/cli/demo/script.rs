@@ -155,7 +155,7 @@ impl Script<'_> {
     }
 }
 
-/// A third call: it has to be refused.
+/// A third call, which must be refused.
 async fn refused(address: &Address) -> Result<(), Failure> {
     match dial(address).await {
         Err(NoCall::Refused(refusal))

@@ -99,7 +99,7 @@ impl From<BadAnswer> for NoCall {
 pub struct Offer {
     /// The one subprotocol it offers.
     pub subprotocol: Option<String>,
-    /// The server has to agree to that subprotocol, or there is no call.
+    /// The server must agree to that subprotocol, or there is no call.
     pub insists: bool,
     /// Further headers.
     pub headers: Vec<(&'static str, String)>,

@@ -10,7 +10,7 @@ use crate::audio::{FRAME_BYTES, format::Format};
 /// Bytes of a frame in the native dialect: 20 ms of sound.
 pub const FRAME: usize = FRAME_BYTES;
 
-/// Frames without a word from the agent after which nobody expects a greeting: 2 s.
+/// Frames without a word from the agent after which no greeting is expected: 2 s.
 const NO_GREETING: u32 = 100;
 /// Frames of the longest greeting that is heard out: 60 s.
 const LONGEST_GREETING: u32 = 3_000;

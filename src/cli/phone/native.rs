@@ -33,7 +33,7 @@ pub enum Message {
         /// The words so far.
         text: String,
     },
-    /// What somebody said.
+    /// What one side said.
     Transcript {
         /// `user` or `assistant`.
         role: String,
@@ -58,7 +58,7 @@ pub enum Message {
 }
 
 /// The native side: the server tells all there is to know, but for whether its audio can be heard. A bot
-/// that echoes returns the caller's own silence from the first moment, and greets nobody.
+/// that echoes returns the caller's own silence from the first moment, and does not greet.
 #[derive(Default)]
 pub struct Native {
     speaking: bool,

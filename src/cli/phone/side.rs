@@ -44,7 +44,7 @@ pub enum Step {
     AgentSpeaks,
     /// The agent is silent: the first time, its greeting is over.
     AgentIsSilent,
-    /// The last word was said; the server has to close now.
+    /// The last word was said; the server must close now.
     Over,
     /// The server cannot be understood, and why.
     Broken(String),

@@ -16,7 +16,7 @@ use super::{
     wire::{Asked, Faults, Wire},
 };
 
-/// What every chunk has to be a multiple of, in bytes.
+/// Every chunk must be a multiple of this, in bytes.
 const ALIGNMENT: usize = 320;
 /// The smallest and the largest chunk, in bytes.
 const CHUNK: std::ops::RangeInclusive<usize> = 3_200..=100_000;

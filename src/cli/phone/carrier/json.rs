@@ -83,7 +83,7 @@ impl<'a> Message<'a> {
         self.fields.get(name)
     }
 
-    /// The text in a field, which has to be there.
+    /// The text in a required field.
     pub fn text(&mut self, name: &str) -> Option<String> {
         let text = self.fields.get(name).and_then(Value::as_str).map(str::to_owned);
         if text.as_deref().is_none_or(str::is_empty) {
@@ -92,14 +92,14 @@ impl<'a> Message<'a> {
         text
     }
 
-    /// A field has to be this text.
+    /// A field must be this text.
     pub fn is(&mut self, name: &str, expected: &str) {
         if self.fields.get(name).and_then(Value::as_str) != Some(expected) {
             self.fault(&format!("`{name}` is not {expected:?}"));
         }
     }
 
-    /// A field may be missing; if it is there it has to be this text.
+    /// A field may be missing; if present, it must be this text.
     pub fn may_be(&mut self, name: &str, expected: &str) {
         if self.fields.contains_key(name) {
             self.is(name, expected);

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::{Complaint, ear::audible};
 use crate::audio::format::Format;
 
-/// The longest hole in a stretch of sound that nobody complains of.
+/// The longest hole in a segment of sound that is no complaint.
 const HOLE: Duration = Duration::from_millis(40);
 /// A silence that is longer than this stands between two stretches and is no hole.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -85,7 +85,7 @@ impl Playback {
         }
     }
 
-    /// Sound arrives. `ours`: how late we were ourselves of late, which is nobody's fault.
+    /// Sound arrives. `ours`: how late this machine was of late, which is not the server's fault.
     pub fn sound(&mut self, now: Duration, sound: Bytes, ours: Duration) -> Vec<Complaint> {
         let Some((first, later)) = self.rules.holds else {
             return self.play(now, [Item::Sound(sound)].into(), ours);

@@ -13,7 +13,7 @@ use super::{
     wire::{Asked, Faults, Wire},
 };
 
-/// What every chunk has to be a multiple of, in bytes.
+/// Every chunk must be a multiple of this, in bytes.
 const ALIGNMENT: usize = 160;
 
 pub struct Smartflo {

@@ -82,7 +82,7 @@ impl Wire for Vonage {
     fn binary(&mut self, bytes: &Bytes, faults: &mut Faults) -> Asked {
         let exact = self.setup.format.frame_bytes();
         if bytes.len() != exact {
-            faults.push(format!("{} bytes of sound where it has to be {exact}", bytes.len()));
+            faults.push(format!("{} bytes of sound, expected {exact}", bytes.len()));
         }
         Asked::Play(bytes.clone())
     }

@@ -66,7 +66,7 @@ pub trait Wire: Send {
     }
 }
 
-/// What a provider has to complain of.
+/// What a provider complains of.
 pub type Faults = Vec<String>;
 
 /// What the server asks for.
