@@ -82,7 +82,7 @@ fn drawing(summary: &str, stretches: &[Stretch], turns: &[Turn]) -> Markup {
                 line.grid x1=(px(at)) x2=(px(at)) y1="0" y2=(px(bottom)) {}
                 @if quarter % 2 == 0 {
                     text x=(px(at)) y=(px(bottom + 14.0)) text-anchor=(if quarter == 4 { "end" } else { "middle" }) {
-                        "+" (words::length(i64::try_from(seconds * quarter / 4).unwrap_or(0)))
+                        "+" (into_line(seconds * quarter / 4, seconds))
                     }
                 }
             }
@@ -136,6 +136,12 @@ impl Plane {
             }
         }
     }
+}
+
+/// Seconds into a line of so many, in few letters: two such labels stand side by side on a phone.
+fn into_line(at: u64, of: u64) -> String {
+    let at = i64::try_from(at).unwrap_or(i64::MAX);
+    if of < 60 { words::length(at) } else { words::timer(at) }
 }
 
 fn top(line: u64) -> f64 {
@@ -237,7 +243,8 @@ mod tests {
     #[test]
     fn the_margin_holds_the_longest_label() {
         let hour = [stretch(Role::User, 0, 5_000_000)];
-        assert!(timeline(&hour).into_string().contains("1 h 10"));
+        let html = timeline(&hour).into_string();
+        assert!(html.contains("1 h 10") && html.contains(">+10:00<"), "{html}");
         assert!(margin(&["1 h 10".to_owned()]) > margin(&["0:00".to_owned()]));
     }
 
