@@ -88,6 +88,11 @@ impl Stream {
             self.waiting.resize(self.from / CHUNKS_PER_SECOND, 0.0);
             self.chunk(|made| tell(&made[..left.min(made.len())]));
         }
+        self.reset();
+    }
+
+    /// Forgets what was not told yet. The next sample begins a new sound.
+    pub fn reset(&mut self) {
         self.fft.reset();
         self.waiting.clear();
         (self.early, self.heard, self.told) = (self.fft.output_delay(), 0, 0);

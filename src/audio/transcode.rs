@@ -59,6 +59,15 @@ impl Transcoder {
         }
     }
 
+    /// Forgets what is still to follow: nobody wants to hear it any more. What is taken in from here on
+    /// is a new sound.
+    pub fn reset(&mut self) {
+        self.odd = None;
+        if let Some(rate) = &mut self.rate {
+            rate.reset();
+        }
+    }
+
     fn whole(&mut self, bytes: &[u8], out: &mut BytesMut) {
         if self.from == self.to {
             return out.extend_from_slice(bytes);
@@ -346,6 +355,24 @@ mod tests {
         assert_eq!(out, first);
         transcoder.flush(&mut out);
         assert_eq!(out, first, "nothing more to say");
+    }
+
+    #[test]
+    fn after_a_reset_nothing_of_what_was_said_before_is_heard() {
+        let loud = written(Format::NATIVE, &sine(700.0, 16_000, 48, 0.9));
+        for to in formats() {
+            let (mut transcoder, mut out) = (Transcoder::new(Format::NATIVE, to), BytesMut::new());
+            transcoder.convert(&loud, &mut out);
+            transcoder.convert(&[1], &mut out);
+            transcoder.reset();
+            out.clear();
+            transcoder.convert(&[0; 640], &mut out);
+            transcoder.flush(&mut out);
+            let heard = read(to, &out);
+            assert_eq!(heard.len(), to.rate() as usize / 50, "{to:?}");
+            let quiet = if to.encoding() == Encoding::Alaw { 8 } else { 0 };
+            assert!(heard.iter().all(|s| s.unsigned_abs() <= quiet), "{to:?}: {heard:?}");
+        }
     }
 
     proptest! {

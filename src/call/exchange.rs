@@ -86,13 +86,15 @@ pub enum Input {
 /// What an agent outside can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromAgent {
-    /// Speak: audio in [`CallPlan::format`], whole samples, as fast as it likes.
+    /// Speak: audio in [`Format::NATIVE`], whole samples, as long as there is
+    /// [room](super::Machine::has_room).
     Audio(Bytes),
     /// Take back all that was not played yet: barge-in.
     Clear,
     /// Ask to be told when what it said before has been played.
     Mark(String),
-    /// Have a key tone played: `0`-`9`, `*`, `#`, `A`-`D`.
+    /// Have the peer play a key tone when what it said before has been sent: `0`-`9`, `*`, `#`,
+    /// `A`-`D`. For a peer who can.
     Dtmf(char),
     /// Say what was said, for the transcript.
     Said {
@@ -150,6 +152,8 @@ pub struct Finished {
     pub reason: EndReason,
     /// Talk time: what is charged for. Never more than was reserved or bridged.
     pub talk: Duration,
-    /// Bytes that were to be played and came so much faster than real time that they were dropped.
+    /// Bytes that were to be played and came so much faster than real time that they were dropped: of
+    /// an echo's caller, since an agent outside is not listened to without
+    /// [room](super::Machine::has_room).
     pub dropped_bytes: u64,
 }

@@ -17,19 +17,21 @@ use std::{mem, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    CallPlan, EndReason, Engine, Event, Finished, FromAgent, Input, Output, Role, Tag, Time,
-    ToAgent, TranscriptLine,
+    CallPlan, EndReason, Engine, Event, Finished, Input, Output, Role, Tag, Time, ToAgent,
+    TranscriptLine,
     meter::Meter,
+    mouth::Mouth,
     outbox::Outbox,
     playback::Playback,
     record::{Kept, Record},
     silence::Silence,
     speech::Phrase,
 };
-use crate::audio::level;
+use crate::audio::format::Format;
 
 mod last_words;
 mod timing;
+mod voices;
 
 /// A call is over this much before a limit, so that a late wake-up does not cost a second.
 const SAFETY: Duration = Duration::from_millis(150);
@@ -41,6 +43,9 @@ pub struct Machine {
     state: State,
     out: Outbox,
     playback: Playback,
+    mouth: Mouth,
+    /// When the caller was heard last.
+    caller_heard_at: Option<Time>,
     meter: Meter,
     silence: Silence,
     drain_by: Option<Time>,
@@ -122,6 +127,12 @@ impl Machine {
             },
             out: Outbox::new(plan.format, plan.ahead, plan.marks).since(now),
             playback: Playback::default(),
+            mouth: Mouth::on(match plan.engine {
+                // It says what it hears, in the format in which it heard it.
+                Engine::Echo => Format::NATIVE,
+                Engine::Outside => plan.format,
+            }),
+            caller_heard_at: None,
             meter: Meter::start(now, plan.reserved),
             silence: Silence::since(now, plan.silence_timeout),
             drain_by: None,
@@ -149,11 +160,9 @@ impl Machine {
                     return; // the usual frame: nothing else is due
                 }
             }
-            Input::Agent(FromAgent::Audio(frame)) => self.agent_speaks(now, frame),
-            Input::Agent(other) => self.agent_does(now, other),
+            Input::Agent(what) => self.agent_does(now, what),
             Input::Dtmf(digit) => {
-                self.silence.speech_until(now);
-                self.turns.caller_spoke = true;
+                self.caller_is_heard(now);
                 let at_ms = self.at_ms(now);
                 let is_slow = self.record.is_slow(now, 0);
                 self.note(TranscriptLine::Dtmf { digit, at_ms }, is_slow);
@@ -222,8 +231,9 @@ impl Machine {
             }
             (Greeting(_), Step::Said) => {
                 self.out.end_stretch();
-                self.silence.speech_until(now.max(self.out.played_at()));
                 // An agent outside may have spoken meanwhile.
+                let rest = self.playback.length(&self.out);
+                self.silence.speech_until(now.max(self.out.played_at()) + rest);
                 if self.playback.has_samples(&self.out) { Speaking } else { Listening }
             }
             (Listening, Step::Spoke) => {
@@ -236,6 +246,7 @@ impl Machine {
             }
             (Greeting(_) | Listening | Speaking, Step::Clear) => {
                 self.playback.clear();
+                self.mouth.forget();
                 self.out.clear(now);
                 self.tell_agent(ToAgent::Cleared);
                 self.silence.speech_until(now);
@@ -247,11 +258,7 @@ impl Machine {
             (Greeting(_) | Listening | Speaking, Step::Apologise) => {
                 self.begin_last_words(now, EndReason::Error, Words::Apology)
             }
-            (Greeting(_) | Listening | Speaking, Step::HangUp) => {
-                let rest = self.playback.drain();
-                let phrase = Phrase::saying(self.fit(now, rest), self.plan.format);
-                Closing { reason: EndReason::AgentHangup, words: Words::Own, phrase }
-            }
+            (Greeting(_) | Listening | Speaking, Step::HangUp) => self.begin_own_words(now),
             (Closing { reason, words, phrase: Phrase::Awaited { .. } }, Step::Speak(phrase)) => {
                 let phrase = Phrase::saying(self.fit(now, phrase), self.plan.format);
                 Closing { reason, words, phrase }
@@ -281,78 +288,6 @@ impl Machine {
         }
         self.must_end_by = self.deadline(now).unwrap_or(self.must_end_by);
         self.wake_at = self.next_wake();
-    }
-
-    /// The caller is heard. True if that leaves nothing to be looked after.
-    fn hear(&mut self, now: Time, frame: Bytes) -> bool {
-        match (&self.state, self.plan.engine) {
-            (State::Greeting(_), Engine::Echo) => {
-                self.playback.ignore(&frame, &self.out);
-                true
-            }
-            (State::Listening | State::Speaking, Engine::Echo) => self.speak(now, frame),
-            (State::Greeting(_) | State::Listening | State::Speaking, Engine::Outside) => {
-                if level::is_voiced(self.plan.format, &frame) {
-                    self.silence.speech_until(now);
-                    self.turns.caller_spoke = true;
-                    self.out.caller_speaks(now);
-                }
-                true
-            }
-            (State::Closing { .. } | State::Leaving { .. } | State::Ended, _) => true,
-        }
-    }
-
-    /// An agent outside speaks.
-    fn agent_speaks(&mut self, now: Time, frame: Bytes) {
-        match self.state {
-            State::Greeting(_) => self.playback.hold(&frame, &self.out),
-            State::Listening | State::Speaking => {
-                self.speak(now, frame);
-            }
-            State::Closing { .. } | State::Leaving { .. } | State::Ended => {}
-        }
-    }
-
-    fn agent_does(&mut self, now: Time, what: FromAgent) {
-        if !self.is_open() {
-            return;
-        }
-        match what {
-            FromAgent::Audio(frame) => self.agent_speaks(now, frame),
-            FromAgent::Clear => self.follow(now, Step::Clear),
-            FromAgent::Mark(name) => self.playback.mark(name, &mut self.out),
-            FromAgent::Dtmf(digit) => self.out.push(Output::Tone(digit)),
-            FromAgent::Said { role, text } => {
-                let is_slow = self.record.is_slow(now, text.len());
-                self.transcribe(now, role, text, is_slow);
-            }
-            FromAgent::HangUp => self.follow(now, Step::HangUp),
-            FromAgent::Gone(cause) => {
-                self.out.push(Output::Event(Event::Error(cause)));
-                self.follow(now, Step::Apologise);
-            }
-        }
-    }
-
-    /// The agent's sound goes out. True if that leaves nothing to be looked after.
-    fn speak(&mut self, now: Time, frame: Bytes) -> bool {
-        let samples = frame.get(self.playback.split_bytes(&self.out)..).unwrap_or_default();
-        let voiced = level::is_voiced(self.plan.format, samples);
-        self.playback.put(now, frame, &mut self.out);
-        if voiced && self.plan.engine == Engine::Echo {
-            self.out.caller_speaks(now);
-        }
-        if voiced {
-            // It is speech until it has been played.
-            let rest = self.playback.length(&self.out);
-            self.silence.speech_until(self.out.played_at().max(now) + rest);
-        }
-        let opened = matches!(self.state, State::Listening) && self.out.in_stretch();
-        if opened {
-            self.follow(now, Step::Spoke);
-        }
-        !opened && !self.playback.has_samples(&self.out)
     }
 
     /// Before its end has begun.

@@ -9,8 +9,8 @@ use std::{collections::VecDeque, time::Duration};
 
 use super::Time;
 
-/// Marks under way at once; further ones are sent, but nobody is told of them.
-pub const UNDER_WAY: usize = 64;
+/// What a mark under way takes besides its name.
+const MARK_BYTES: usize = 64;
 /// How long after its sound should have been played a mark is waited for.
 pub const WAITED_FOR: Duration = Duration::from_secs(1);
 
@@ -28,6 +28,8 @@ pub struct Tag {
 pub struct Marks {
     next: Tag,
     under_way: VecDeque<UnderWay>,
+    /// Bytes that those under way take.
+    bytes: usize,
     waited_for: Duration,
 }
 
@@ -42,7 +44,8 @@ impl Marks {
     /// No mark yet. `told`: the peer tells when one is reached.
     pub fn new(told: bool) -> Self {
         let waited_for = if told { WAITED_FOR } else { Duration::ZERO };
-        Self { next: Tag { generation: 0, number: 0 }, under_way: VecDeque::new(), waited_for }
+        let next = Tag { generation: 0, number: 0 };
+        Self { next, under_way: VecDeque::new(), bytes: 0, waited_for }
     }
 
     /// A mark that only its sender waits for.
@@ -55,10 +58,14 @@ impl Marks {
     /// A mark behind sound that is played at `played_at`.
     pub fn named(&mut self, name: String, played_at: Time) -> Tag {
         let tag = self.unnamed();
-        if self.under_way.len() < UNDER_WAY {
-            self.under_way.push_back(UnderWay { tag, name, played_at });
-        }
+        self.bytes += MARK_BYTES + name.len();
+        self.under_way.push_back(UnderWay { tag, name, played_at });
         tag
+    }
+
+    /// Bytes that the marks under way take. Whoever may send any number of them looks at it before.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The name of the next mark that is reached now that the peer has told of `tag`: those before it
@@ -66,13 +73,19 @@ impl Marks {
     pub fn reached(&mut self, tag: Tag) -> Option<String> {
         let front = self.under_way.front()?;
         let is_reached = tag.generation == front.tag.generation && front.tag <= tag;
-        is_reached.then(|| self.under_way.pop_front())?.map(|mark| mark.name)
+        is_reached.then(|| self.pop())?
     }
 
     /// The name of the next mark that has been waited for long enough.
     pub fn overdue(&mut self, now: Time) -> Option<String> {
         let is_due = self.next_due().is_some_and(|due| due <= now);
-        is_due.then(|| self.under_way.pop_front())?.map(|mark| mark.name)
+        is_due.then(|| self.pop())?
+    }
+
+    fn pop(&mut self) -> Option<String> {
+        let UnderWay { name, .. } = self.under_way.pop_front()?;
+        self.bytes -= MARK_BYTES + name.len();
+        Some(name)
     }
 
     /// When [`Marks::overdue`] has something to give.
@@ -83,6 +96,7 @@ impl Marks {
     /// What was under way is not played any more: those marks are never reached.
     pub fn clear(&mut self) {
         self.under_way.clear();
+        self.bytes = 0;
         self.next.generation = self.next.generation.wrapping_add(1);
     }
 }
@@ -130,12 +144,13 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_marks_is_bounded() {
+    fn however_many_there_are_each_comes_once_and_in_order() {
         let mut marks = Marks::new(true);
-        for n in 0..1_000 {
-            marks.named(n.to_string(), ms(100));
-        }
-        let told = std::iter::from_fn(|| marks.overdue(ms(5_000))).count();
-        assert_eq!(told, UNDER_WAY);
+        let names: Vec<_> = (0..1_000).map(|n| n.to_string()).collect();
+        let tags: Vec<_> = names.iter().map(|name| marks.named(name.clone(), ms(100))).collect();
+        assert_eq!(marks.bytes(), 1_000 * 64 + names.concat().len());
+        let mut told: Vec<_> = std::iter::from_fn(|| marks.reached(tags[499])).collect();
+        told.extend(std::iter::from_fn(|| marks.overdue(ms(5_000))));
+        assert_eq!((told, marks.bytes()), (names, 0));
     }
 }

@@ -4,9 +4,10 @@
 //! moment. [`machine`] holds the states and every transition between them, and is the file to read
 //! first; others are the small instruments it plays: `outbox` paces what is sent, `speech` says a
 //! phrase, `playback` keeps what comes faster than it may be sent, [`marks`] tells what was really
-//! heard, [`meter`] counts the time that is paid for, `silence` notices that nobody speaks,
-//! `stretches` remembers who was heard when, `record` keeps what was said. [`exchange`] is what a session needs to know, [`cause`] why a call failed, [`event`] has the words that
-//! `dialect` turns into frames.
+//! heard, `mouth` brings an agent's voice to the line's format, [`meter`] counts the time that is paid
+//! for, `silence` notices that nobody speaks, `stretches` remembers who was heard when, `record` keeps
+//! what was said. [`exchange`] is what a session needs to know, [`cause`] why a call failed, [`event`]
+//! has the words that `dialect` turns into frames.
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ pub mod exchange;
 pub mod machine;
 pub mod marks;
 pub mod meter;
+mod mouth;
 mod outbox;
 mod playback;
 mod record;

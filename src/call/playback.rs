@@ -1,30 +1,63 @@
-//! What is to be played and could not be sent yet: sound, and the marks between it, in order.
+//! What is to be played and could not be sent yet: sound, and the cues between it, in order.
 //!
 //! The echo engine puts in what it hears, a relay what its bot says. As a rule a frame passes straight
 //! through, without a copy. What comes faster than it may be sent, and the odd byte of a frame that
 //! splits a sample, is kept here until its turn; it knows nothing of when a call plays, which is for
-//! `machine` to say.
+//! `machine` to say. Nothing is lost of one who stops when there is no [`Playback::has_room`].
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::{Time, outbox::Outbox};
+use super::{Output, Time, outbox::Outbox};
 
-/// The longest sound kept for later, in seconds. What comes beyond that is dropped.
-pub const KEPT_SECONDS: usize = 65;
-/// The most marks kept for later. Further ones are dropped: nobody is told of them.
-pub const KEPT_MARKS: usize = 64;
+/// Bytes of sound in the line's format from which on there is no room for more: two minutes at 16 kHz
+/// and nine of mu-law; all that a bot's first burst may be ([`crate::budget::BYTES`]).
+const ROOM: usize = 4 * 1024 * 1024;
+/// The same for cues: more than stand between the pieces of 20 ms of a minute.
+const ROOM_FOR_CUES: usize = 512 * 1024;
+/// How much more room there is for one who is interrupted: for all that was kept, and for all that the
+/// systems between us have taken of what was not read.
+const INTERRUPTED: usize = 3;
+/// The most bytes of sound that are kept: all that room, and the piece that filled it. What comes beyond
+/// that is dropped.
+const MOST: usize = INTERRUPTED * ROOM + 128 * 1024;
+/// What a cue takes besides its name.
+const CUE_BYTES: usize = 64;
 
 /// What was put in and could not be sent yet.
 #[derive(Debug, Default)]
 pub struct Playback {
     kept: VecDeque<u8>,
-    /// Marks within what is kept, each with the bytes before it.
-    marks: VecDeque<(u64, String)>,
-    /// Bytes taken out of `kept` so far: marks are measured from the beginning.
+    /// Cues within what is kept, each with the bytes before it.
+    cues: VecDeque<(u64, Cue)>,
+    /// Bytes that the cues take.
+    cue_bytes: usize,
+    /// Bytes taken out of `kept` so far: cues are measured from the beginning.
     taken: u64,
     dropped_bytes: u64,
+}
+
+/// What happens when the sound before it has been sent.
+#[derive(Debug, PartialEq, Eq)]
+enum Cue {
+    /// A mark of this name is sent behind it.
+    Mark(String),
+    /// The peer is to play this key tone.
+    Tone(char),
+}
+
+impl Cue {
+    fn bytes(&self) -> usize {
+        CUE_BYTES + if let Self::Mark(name) = self { name.len() } else { 0 }
+    }
+
+    fn send(self, out: &mut Outbox) {
+        match self {
+            Self::Mark(name) => out.mark(name),
+            Self::Tone(key) => out.push(Output::Tone(key)),
+        }
+    }
 }
 
 impl Playback {
@@ -62,11 +95,21 @@ impl Playback {
 
     /// Asks to be told when all that was put in before has been played.
     pub fn mark(&mut self, name: String, out: &mut Outbox) {
-        if !self.has_samples(out) {
-            out.mark(name);
-        } else if self.marks.len() < KEPT_MARKS {
+        self.cue(Cue::Mark(name), out);
+    }
+
+    /// Has the peer play a key tone once all that was put in before has been sent.
+    pub fn tone(&mut self, key: char, out: &mut Outbox) {
+        self.cue(Cue::Tone(key), out);
+    }
+
+    fn cue(&mut self, cue: Cue, out: &mut Outbox) {
+        if self.has_samples(out) {
             let before = self.taken + out.format().whole_samples(self.kept.len()) as u64;
-            self.marks.push_back((before, name));
+            self.cue_bytes += cue.bytes();
+            self.cues.push_back((before, cue));
+        } else {
+            cue.send(out);
         }
     }
 
@@ -75,7 +118,7 @@ impl Playback {
         let format = out.format();
         while self.has_samples(out) {
             let mut size = format.whole_samples(self.kept.len()).min(format.frame_bytes());
-            if let Some((before, _)) = self.marks.front() {
+            if let Some((before, _)) = self.cues.front() {
                 // Not past a mark: what follows it may be cleared although it was played.
                 size = size.min(usize::try_from(before - self.taken).unwrap_or(size));
             }
@@ -83,9 +126,10 @@ impl Playback {
                 return;
             }
             out.audio(now, self.take(size));
-            while self.marks.front().is_some_and(|(before, _)| *before <= self.taken) {
-                if let Some((_, name)) = self.marks.pop_front() {
-                    out.mark(name);
+            while self.cues.front().is_some_and(|(before, _)| *before <= self.taken) {
+                if let Some((_, cue)) = self.cues.pop_front() {
+                    self.cue_bytes -= cue.bytes();
+                    cue.send(out);
                 }
             }
         }
@@ -98,6 +142,14 @@ impl Playback {
         self.kept.len() >= out.format().sample_bytes()
     }
 
+    /// Whether it takes more: one who stops then loses nothing. For one who is `interrupted` there is
+    /// more room, so that word of it gets through although what was said before stands in its way.
+    pub fn has_room(&self, interrupted: bool, out: &Outbox) -> bool {
+        let times = if interrupted { INTERRUPTED } else { 1 };
+        let cues = self.cue_bytes + out.marks().bytes();
+        self.kept.len() < times * ROOM && cues < times * ROOM_FOR_CUES
+    }
+
     /// The bytes at the start of the next frame that complete a sample begun by the last one.
     pub fn split_bytes(&self, out: &Outbox) -> usize {
         self.kept.len() - out.format().whole_samples(self.kept.len())
@@ -108,16 +160,22 @@ impl Playback {
         out.format().length(self.kept.len())
     }
 
-    /// Forgets what was kept, marks too.
+    /// Forgets what was kept, cues too.
     pub fn clear(&mut self) {
         self.kept = VecDeque::new();
-        self.marks.clear();
+        self.cues = VecDeque::new();
+        self.cue_bytes = 0;
     }
 
-    /// Everything that was kept, to be said by somebody else; marks are forgotten.
-    pub fn drain(&mut self) -> Bytes {
-        self.marks.clear();
-        Vec::from(std::mem::take(&mut self.kept)).into()
+    /// Forgets what was kept beyond so many bytes, and the cues in it.
+    pub fn cut(&mut self, bytes: usize) {
+        if bytes >= self.kept.len() {
+            return;
+        }
+        self.kept.truncate(bytes);
+        let end = self.taken + bytes as u64;
+        self.cues.retain(|(before, _)| *before <= end);
+        self.cue_bytes = self.cues.iter().map(|(_, cue)| cue.bytes()).sum();
     }
 
     /// Bytes put in and never sent, because too many were kept already.
@@ -129,11 +187,15 @@ impl Playback {
     /// two frames may take its first half with it.
     fn keep(&mut self, frame: &[u8], out: &Outbox) {
         let format = out.format();
-        let most = KEPT_SECONDS * format.bytes_per_second();
         let heard = self.kept.len() + frame.len();
-        let dropped = format.whole_samples(heard.saturating_sub(most));
+        let dropped = format.whole_samples(heard.saturating_sub(MOST));
         let stays = heard - dropped;
         self.kept.truncate(stays);
+        if stays > self.kept.capacity() {
+            // Twice as much each time, as usual, but never beyond what there can be.
+            let capacity = stays.max(MOST.min(2 * self.kept.capacity()));
+            self.kept.reserve_exact(capacity - self.kept.len());
+        }
         self.kept.extend(&frame[..stays - self.kept.len()]);
         self.dropped_bytes += dropped as u64;
     }
@@ -150,135 +212,4 @@ impl Playback {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::cast_possible_truncation, reason = "tests")]
-    use std::time::Duration;
-
-    use super::{super::Output, *};
-    use crate::audio::format::Format;
-
-    const KEPT_BYTES: usize = KEPT_SECONDS * 32_000;
-
-    fn outbox() -> Outbox {
-        Outbox::new(Format::NATIVE, Duration::from_millis(180), false)
-    }
-
-    fn sent(out: &mut Outbox) -> Vec<Bytes> {
-        std::iter::from_fn(|| out.pop())
-            .filter_map(|output| match output {
-                Output::Audio(frame) => Some(frame),
-                _ => None,
-            })
-            .collect()
-    }
-
-    fn counting(bytes: usize) -> Bytes {
-        (0..bytes).map(|i| (i * 7 / 5) as u8).collect()
-    }
-
-    #[test]
-    fn a_frame_passes_through_without_a_copy() {
-        let (mut playback, mut out) = (Playback::default(), outbox());
-        let frame = counting(640);
-        playback.put(Time::ZERO, frame.clone(), &mut out);
-        let sent = sent(&mut out);
-        assert_eq!(sent, [&frame]);
-        assert_eq!(sent[0].as_ptr(), frame.as_ptr());
-        assert_eq!(playback.kept.capacity(), 0);
-    }
-
-    #[test]
-    fn an_odd_byte_is_carried_into_the_next_frame() {
-        let (mut playback, mut out) = (Playback::default(), outbox());
-        let stream = counting(641 + 1 + 638);
-        let frames = [stream.slice(..641), stream.slice(641..642), stream.slice(642..)];
-        let mut heard = Vec::new();
-        for frame in frames {
-            playback.put(Time::ZERO, frame, &mut out);
-            for frame in sent(&mut out) {
-                assert_eq!(frame.len() % 2, 0);
-                heard.extend_from_slice(&frame);
-            }
-        }
-        assert_eq!(heard, stream);
-    }
-
-    #[test]
-    fn one_byte_is_a_sample_where_it_is_one() {
-        let mut playback = Playback::default();
-        let mut out = Outbox::new(Format::PCMU, Duration::from_millis(180), false);
-        playback.put(Time::ZERO, counting(161), &mut out);
-        assert_eq!(sent(&mut out), [counting(161)]);
-        assert_eq!(playback.split_bytes(&out), 0);
-    }
-
-    #[test]
-    fn a_burst_is_kept_and_released_in_time() {
-        let (mut playback, mut out) = (Playback::default(), outbox());
-        let burst = counting(32_000);
-        let mut now = Time::ZERO;
-        playback.put(now, burst.clone(), &mut out);
-        while playback.has_samples(&out) {
-            now = out.refill_at();
-            playback.release(now, &mut out);
-        }
-        assert_eq!(sent(&mut out).concat(), burst);
-        assert_eq!(out.played_at(), Duration::from_secs(1));
-        assert!(playback.kept.capacity() <= 4 * 640);
-    }
-
-    #[test]
-    fn a_mark_is_sent_right_behind_what_was_put_in_before_it() {
-        let (mut playback, mut out) = (Playback::default(), outbox());
-        playback.mark("at once".to_owned(), &mut out);
-        playback.put(Time::ZERO, counting(9_000), &mut out);
-        playback.mark("middle".to_owned(), &mut out);
-        playback.put(Time::ZERO, counting(1_000), &mut out);
-        let mut now = Time::ZERO;
-        while playback.has_samples(&out) {
-            now = out.refill_at();
-            playback.release(now, &mut out);
-        }
-        let (mut bytes, mut marked_at) = (0, Vec::new());
-        while let Some(output) = out.pop() {
-            match output {
-                Output::Audio(frame) => bytes += frame.len(),
-                Output::Mark(_) => marked_at.push(bytes),
-                _ => {}
-            }
-        }
-        assert_eq!((marked_at, bytes), (vec![0, 9_000], 10_000));
-        let late = now + Duration::from_secs(1);
-        let names: Vec<_> = std::iter::from_fn(|| out.marks_mut().overdue(late)).collect();
-        assert_eq!(names, ["at once", "middle"]);
-    }
-
-    #[test]
-    fn beyond_the_bound_the_newest_whole_samples_are_dropped() {
-        let (mut playback, mut out) = (Playback::default(), outbox());
-        let room = out.room(Time::ZERO);
-        playback.put(Time::ZERO, counting(room + KEPT_BYTES - 1), &mut out);
-        assert_eq!((playback.kept.len(), playback.dropped_bytes()), (KEPT_BYTES - 1, 0));
-        playback.put(Time::ZERO, counting(4), &mut out);
-        assert_eq!((playback.kept.len(), playback.dropped_bytes()), (KEPT_BYTES + 1, 2));
-        for byte in 1..=100 {
-            playback.put(Time::ZERO, counting(1), &mut out);
-            let in_step = usize::from(byte % 2 == 0);
-            assert_eq!(playback.split_bytes(&out), in_step, "still in step");
-            assert!(playback.kept.len() <= KEPT_BYTES + 1);
-        }
-    }
-
-    #[test]
-    fn what_is_ignored_leaves_at_most_half_a_sample() {
-        let (mut playback, out) = (Playback::default(), outbox());
-        playback.ignore(&[1, 2, 3], &out);
-        assert_eq!((playback.split_bytes(&out), playback.has_samples(&out)), (1, false));
-        playback.ignore(&[], &out);
-        assert_eq!(playback.kept, [3]);
-        playback.ignore(&[4, 5], &out);
-        assert_eq!(playback.kept, [5]);
-        playback.ignore(&[6], &out);
-        assert_eq!(playback.split_bytes(&out), 0);
-    }
-}
+mod tests;

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Caller, Dialect, Frame, Frames, Heard, Manners, Name, Recognised, Say, Tag,
+    Caller, Dialect, Frame, Frames, Heard, KeyTones, Manners, Name, Recognised, Say, Tag,
     hints::Hints,
     json::Text,
     native,
@@ -190,7 +190,7 @@ impl Dialect for Asterisk {
     }
 
     fn manners(&self) -> Manners {
-        Manners { ahead: AHEAD, marks: true, clears: true, dtmf: false }
+        Manners { ahead: AHEAD, marks: true, clears: true, dtmf: KeyTones::Audio }
     }
 
     fn text(&mut self, text: &str) -> Heard {

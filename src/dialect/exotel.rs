@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::{
-    Name, Recognised,
+    KeyTones, Name, Recognised,
     byte_order::ByteOrder,
     hints::Hints,
     media_streams::{Flavour, MediaStreams, Numbering},
@@ -37,7 +37,7 @@ pub(super) fn begin(head: &str, _: &Hints) -> Option<Recognised> {
         least: least(format),
         // A piece is 200 ms at 8 kHz: less would leave the line silent between two of them.
         ahead: Duration::from_millis(280),
-        dtmf: false,
+        dtmf: KeyTones::Audio,
     };
     Some(Recognised {
         dialect: Box::new(MediaStreams::new(flavour, &stream_id, format, ByteOrder::Little)),

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Caller, Dialect, Frame, Frames, Heard, Manners, Name, Recognised, Say, Tag,
+    Caller, Dialect, Frame, Frames, Heard, KeyTones, Manners, Name, Recognised, Say, Tag,
     arena::Arena,
     hints::Hints,
     json::{Lenient, Text},
@@ -179,7 +179,7 @@ impl Dialect for Jambonz {
     }
 
     fn manners(&self) -> Manners {
-        Manners { ahead: AHEAD, marks: true, clears: true, dtmf: false }
+        Manners { ahead: AHEAD, marks: true, clears: true, dtmf: KeyTones::Audio }
     }
 
     fn text(&mut self, text: &str) -> Heard {

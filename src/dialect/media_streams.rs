@@ -11,7 +11,7 @@ use bytestring::ByteString;
 use serde::Deserialize;
 
 use super::{
-    Dialect, Frame, Frames, Heard, Manners, Name, Say,
+    Dialect, Frame, Frames, Heard, KeyTones, Manners, Name, Say,
     arena::Arena,
     byte_order::{self, ByteOrder},
     json::{Count, Lenient, Text, quoted},
@@ -41,8 +41,8 @@ pub(super) struct Flavour {
     pub least: usize,
     /// See [`Manners::ahead`].
     pub ahead: Duration,
-    /// Key tones can be sent.
-    pub dtmf: bool,
+    /// See [`Manners::dtmf`].
+    pub dtmf: KeyTones,
 }
 
 /// What is sent beside the audio of a `media` message.
@@ -66,7 +66,7 @@ impl Flavour {
             step: format.frame_bytes(),
             least: format.frame_bytes(),
             ahead: Duration::from_millis(180),
-            dtmf: false,
+            dtmf: KeyTones::Audio,
         }
     }
 }
@@ -344,7 +344,7 @@ impl Dialect for MediaStreams {
                 self.flush(out);
                 self.other("mark", format_args!(r#""name":"{tag}""#), out);
             }
-            Say::Dtmf(digit) if self.flavour.dtmf => {
+            Say::Dtmf(digit) if self.flavour.dtmf == KeyTones::Message => {
                 self.other("dtmf", format_args!(r#""digit":"{digit}""#), out);
             }
             Say::Begin(_) | Say::Event(_) | Say::Dtmf(_) | Say::HangUp => {}

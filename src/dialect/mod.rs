@@ -38,4 +38,4 @@ mod payload;
 mod reorder;
 
 pub use name::Name;
-pub use wire::{Caller, Dialect, Frame, Frames, Heard, Manners, Recognised, Say, Tag};
+pub use wire::{Caller, Dialect, Frame, Frames, Heard, KeyTones, Manners, Recognised, Say, Tag};

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Dialect, Frame, Frames, Heard, Manners, Name, Say};
+use super::{Dialect, Frame, Frames, Heard, KeyTones, Manners, Name, Say};
 use crate::{
     audio::format::Format,
     call::{Cause, EndReason, Event, Role},
@@ -38,7 +38,7 @@ impl Dialect for Native {
     }
 
     fn manners(&self) -> Manners {
-        Manners { ahead: AHEAD, marks: false, clears: false, dtmf: false }
+        Manners { ahead: AHEAD, marks: false, clears: false, dtmf: KeyTones::Audio }
     }
 
     fn text(&mut self, text: &str) -> Heard {

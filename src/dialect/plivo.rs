@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Caller, Dialect, Frame, Frames, Heard, Manners, Name, Recognised, Say,
+    Caller, Dialect, Frame, Frames, Heard, KeyTones, Manners, Name, Recognised, Say,
     arena::Arena,
     byte_order::ByteOrder,
     chunks::Chunks,
@@ -217,7 +217,11 @@ impl Dialect for Plivo {
     }
 
     fn manners(&self) -> Manners {
-        Manners { ahead: AHEAD, marks: true, clears: true, dtmf: self.name == Name::Plivo }
+        let dtmf = match self.name {
+            Name::Plivo => KeyTones::Message,
+            _ => KeyTones::Audio,
+        };
+        Manners { ahead: AHEAD, marks: true, clears: true, dtmf }
     }
 
     fn text(&mut self, text: &str) -> Heard {
@@ -259,7 +263,7 @@ impl Dialect for Plivo {
                 self.flush(out);
                 out.push(Frame::Text(format!(r#"{}{tag}"}}"#, self.checkpoint).into()));
             }
-            Say::Dtmf(digit) if self.manners().dtmf => {
+            Say::Dtmf(digit) if self.manners().dtmf == KeyTones::Message => {
                 let text = format!(r#"{{"event":"sendDTMF","dtmf":"{digit}"}}"#);
                 out.push(Frame::Text(text.into()));
             }

@@ -4,7 +4,7 @@
 //! with key tones that we can send.
 
 use super::{
-    Name, Recognised,
+    KeyTones, Name, Recognised,
     byte_order::ByteOrder,
     hints::Hints,
     media_streams::{Flavour, MediaStreams},
@@ -21,7 +21,8 @@ pub(super) fn begin(head: &str, _: &Hints) -> Option<Recognised> {
         Encoding::Pcm16 => ByteOrder::unknown(format.rate()),
         Encoding::Mulaw | Encoding::Alaw => ByteOrder::Little,
     };
-    let flavour = Flavour { dtmf: true, ..Flavour::like_twilio(Name::SignalWire, format) };
+    let dtmf = KeyTones::Message;
+    let flavour = Flavour { dtmf, ..Flavour::like_twilio(Name::SignalWire, format) };
     Some(Recognised {
         dialect: Box::new(MediaStreams::new(flavour, &stream_id, format, order)),
         caller: start.caller(&["callSid"]),

@@ -2,10 +2,11 @@
 //!
 //! The family's own: mu-law at 8 kHz unless the customer asked for more, nothing but `media`, `mark`
 //! and `clear` towards the provider, each with the stream's id. Who calls whom the customer has to
-//! attach as `<Parameter>`s. There is no word for hanging up: the close frame is it.
+//! attach as `<Parameter>`s. There is no word for hanging up: the close frame is it. Key tones it takes
+//! out of what it is sent.
 
 use super::{
-    Name, Recognised,
+    KeyTones, Name, Recognised,
     byte_order::ByteOrder,
     hints::Hints,
     media_streams::{Flavour, MediaStreams},
@@ -18,7 +19,8 @@ pub(super) fn begin(head: &str, _: &Hints) -> Option<Recognised> {
     let start = Start::read(head)?;
     let stream_id = start.stream_id("streamSid")?;
     let (format, unserved) = start.format(Encoding::Mulaw);
-    let flavour = Flavour::like_twilio(Name::Twilio, format);
+    let dtmf = KeyTones::Never;
+    let flavour = Flavour { dtmf, ..Flavour::like_twilio(Name::Twilio, format) };
     let wire = MediaStreams::new(flavour, &stream_id, format, ByteOrder::Little);
     Some(Recognised { dialect: Box::new(wire), caller: start.caller(&["callSid"]), unserved })
 }

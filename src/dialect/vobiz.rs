@@ -30,7 +30,7 @@ mod tests {
     use super::*;
     use crate::{
         audio::format::Format,
-        dialect::{Dialect, Frame, Frames, Heard, Say},
+        dialect::{Dialect, Frame, Frames, Heard, KeyTones, Say},
     };
 
     fn begun(format: &Value) -> Recognised {
@@ -58,7 +58,7 @@ mod tests {
         assert_eq!(wire.name(), Name::Vobiz);
         assert_eq!(said(&mut *wire, Say::HangUp), [json!({"event": "stop", "streamId": "s\"1"})]);
         assert!(said(&mut *wire, Say::Dtmf('1')).is_empty());
-        assert!(!wire.manners().dtmf);
+        assert_eq!(wire.manners().dtmf, KeyTones::Audio);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Caller, Dialect, Frame, Frames, Heard, Manners, Name, Recognised, Say,
+    Caller, Dialect, Frame, Frames, Heard, KeyTones, Manners, Name, Recognised, Say,
     chunks::Chunks,
     hints::Hints,
     json::{Lenient, Text},
@@ -113,7 +113,7 @@ impl Dialect for Vonage {
     }
 
     fn manners(&self) -> Manners {
-        Manners { ahead: AHEAD, marks: true, clears: true, dtmf: false }
+        Manners { ahead: AHEAD, marks: true, clears: true, dtmf: KeyTones::Audio }
     }
 
     fn text(&mut self, text: &str) -> Heard {

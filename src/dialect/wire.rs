@@ -47,8 +47,19 @@ pub struct Manners {
     pub marks: bool,
     /// The peer can drop what it has not played yet: [`Say::Clear`].
     pub clears: bool,
-    /// The peer can play key tones: [`Say::Dtmf`].
-    pub dtmf: bool,
+    /// How key tones reach who is called.
+    pub dtmf: KeyTones,
+}
+
+/// How key tones get from us to the other end of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyTones {
+    /// The peer plays them: [`Say::Dtmf`].
+    Message,
+    /// There is no message for them; as sound they pass like all other sound.
+    Audio,
+    /// There is no message for them, and the peer takes them out of the sound.
+    Never,
 }
 
 /// What a frame of the peer means to the call.
@@ -98,7 +109,7 @@ pub enum Say<'a> {
     Clear,
     /// Tell when what was said before has been played. Flushes what is held back.
     Mark(Tag),
-    /// Play a key tone.
+    /// Play a key tone. For a peer with a [message](KeyTones::Message) for it.
     Dtmf(char),
     /// The call is over: hang up, if there is a word for it. The close frame follows by itself.
     HangUp,

@@ -70,6 +70,7 @@ impl Talk {
         let Self { machine, bot, .. } = self;
         if let Some(bot) = bot {
             bot.inputs(event, |input| machine.handle(now, Input::Agent(input)));
+            bot.listen(machine.has_room(now));
         }
     }
 
@@ -94,6 +95,9 @@ impl Talk {
             bot.hear(sound);
         }
         self.machine.handle(now, input);
+        if let Some(bot) = &self.bot {
+            bot.listen(self.machine.has_room(now));
+        }
     }
 
     /// Says something on the wire; [`Talk::frames`] has the frames.
@@ -113,7 +117,7 @@ impl Talk {
             Output::Tone(digit) => self.wire.say(Say::Dtmf(*digit), &mut self.frames),
             Output::Finished(finished) => {
                 self.wire.say(Say::HangUp, &mut self.frames);
-                if let Some(bot) = self.bot.take() {
+                if let Some(mut bot) = self.bot.take() {
                     bot.end(finished.reason);
                 }
             }
@@ -137,7 +141,7 @@ impl Drop for Talk {
     /// A call whose connection is torn from under its actor comes to no end of its own; its bot is told
     /// all the same.
     fn drop(&mut self) {
-        if let Some(bot) = self.bot.take() {
+        if let Some(mut bot) = self.bot.take() {
             bot.end(EndReason::Hangup);
         }
     }

@@ -20,6 +20,7 @@ mod calls;
 mod carriers;
 mod crowd;
 mod pinned;
+mod promises;
 mod signatures;
 mod unreachable;
 mod world;

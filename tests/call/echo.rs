@@ -120,13 +120,13 @@ fn dialling_is_noted_and_not_echoed() {
 fn what_comes_faster_than_can_be_kept_is_counted() {
     let mut line = Line::greeted(plan());
     line.until(s(1));
-    for _ in 0..4 {
+    for _ in 0..14 {
         line.says(Input::Audio(Bytes::from(vec![0; 1 << 20])));
     }
     line.says(Input::EndCall);
     let dropped = line.finished().unwrap().dropped_bytes;
-    let kept = (65_000 + 180) * BYTES_PER_MS as u64;
-    assert_eq!(dropped, (4 << 20) - kept, "65 s are kept");
+    let kept = (12 << 20) + (128 << 10) + 180 * BYTES_PER_MS as u64;
+    assert_eq!(dropped, (14 << 20) - kept, "12 MiB are kept");
 }
 
 #[test]

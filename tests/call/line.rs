@@ -42,7 +42,7 @@ pub fn outside() -> CallPlan {
     CallPlan { engine: Engine::Outside, greeting: None, ..plan() }
 }
 
-/// The agent outside speaks.
+/// The agent outside speaks, in our own format.
 pub fn speaks(sound: Bytes) -> Input {
     Input::Agent(FromAgent::Audio(sound))
 }
@@ -189,6 +189,16 @@ impl Line {
             merged
         });
         assert_eq!(merged, expected, "after {:?} of talk", self.talk());
+    }
+
+    /// What the peer was sent of this kind since this was last asked; all else is forgotten.
+    pub fn heard_of(&mut self, kind: &'static str) -> impl Iterator<Item = String> {
+        std::mem::take(&mut self.heard).into_iter().filter(move |heard| heard.starts_with(kind))
+    }
+
+    /// Whether an agent outside is listened to now.
+    pub fn has_room(&self) -> bool {
+        self.machine.has_room(self.now)
     }
 
     /// The audio sent since this was last asked.

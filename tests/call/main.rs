@@ -13,3 +13,4 @@ mod invariants;
 mod line;
 mod outside;
 mod points;
+mod promises;

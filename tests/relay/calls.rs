@@ -16,7 +16,7 @@ use tokio_tungstenite::{
     },
 };
 use upvoot::{
-    agent::relay::{FromBot, Gone, Names, Opening, Relay, ToBot},
+    agent::relay::{Dropped, FromBot, Gone, Names, Opening, Relay, ToBot},
     call::{EndReason, Role},
 };
 
@@ -95,7 +95,7 @@ async fn sound_goes_both_ways_byte_by_byte() {
         heard.extend_from_slice(&next(&mut bot).await.into_data());
     }
     assert!(heard == caller, "the bot hears the caller");
-    assert_eq!(call.relay.dropped(), 0);
+    assert_eq!(call.relay.dropped(), Dropped::default());
 
     // Frames of any length: odd ones, an empty one, half a minute at once, and in fragments.
     let agent = noise(960_000, 2);
@@ -143,7 +143,8 @@ async fn words_go_both_ways_in_their_order() {
         "no JSON at all",
         r#"{"type":"dtmf","digits":"12#"}"#,
         r#"{"type":"dtmf","digit":"x"}"#,
-        r#"{"type":"dtmf","digit":"7"}"#,
+        r#"{"type":"mark","name":7}"#,
+        r#"{"type":"dtmf","digit":7}"#,
         r#"{"type":"transcript","role":"assistant","text":"Good morning."}"#,
         r#"{"type":"end_call"}"#,
     ] {
@@ -159,6 +160,39 @@ async fn words_go_both_ways_in_their_order() {
         FromBot::EndCall,
     ] {
         assert_eq!(call.event().await, expected);
+    }
+    // What it meant, and what is not done, it is told.
+    for code in ["dtmf_invalid", "mark_invalid"] {
+        let told = next_text(&mut bot).await;
+        assert_eq!((&told["type"], &told["code"]), (&json!("error"), &json!(code)), "{told}");
+        assert!(told["message"].as_str().unwrap().ends_with('.'), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_burst_reaches_a_bot_that_reads_at_once_whole() {
+    let (call, mut bot) = Call::answered().await;
+    // Thirty seconds, before the line has its first turn.
+    let caller = noise(960_000, 1);
+    for frame in caller.chunks(640) {
+        call.relay.hear(Bytes::copy_from_slice(frame));
+    }
+    let mut heard = Vec::new();
+    while heard.len() < caller.len() {
+        heard.extend_from_slice(&next(&mut bot).await.into_data());
+    }
+    assert!(heard == caller);
+    assert_eq!(call.relay.dropped(), Dropped::default());
+}
+
+#[tokio::test]
+async fn keys_without_end_reach_a_bot_that_reads_at_once() {
+    let (call, mut bot) = Call::answered().await;
+    for _ in 0..6_000 {
+        call.relay.tell(ToBot::Dtmf('5'));
+    }
+    for _ in 0..6_000 {
+        assert_eq!(next_text(&mut bot).await, json!({"type": "dtmf", "digit": "5"}));
     }
 }
 

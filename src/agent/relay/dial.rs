@@ -40,6 +40,9 @@ const MOST_ADDRESSES: usize = 4;
 /// Bytes that the system may hold for a bot that does not read: two seconds of sound, which the
 /// kernel doubles. Left to itself it would hold a minute's, and we would not notice.
 const SEND_BUFFER: u32 = 32 * 1024;
+/// Bytes that the system may hold of a bot that we do not read, so that it has to wait soon. Enough for
+/// all that is read of one in a second over a line of 200 ms.
+const RECEIVE_BUFFER: u32 = 256 * 1024;
 
 /// Opens the line; the caller limits the time it takes.
 pub(super) async fn dial(
@@ -99,6 +102,7 @@ async fn connect(target: &Target, reach: &Reach, names: &Names) -> Result<TcpStr
 async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     socket.set_nodelay(true)?;
     socket.connect(address).await
 }

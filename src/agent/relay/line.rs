@@ -107,7 +107,7 @@ impl Line {
             send(&mut sink, Message::text(start), limits.stalled).await?;
             let _ = self.events.send(FromBot::Connected).await;
             tokio::select! {
-                end = listen(&mut stream, &self.events, &pulse, limits.first_byte) => end,
+                end = listen(&mut stream, &self.events, &mailbox, &pulse, limits.first_byte) => end,
                 end = speak(&mut sink, &mailbox, &pulse, limits) => end,
             }
         };
@@ -222,6 +222,7 @@ impl Pulse {
 async fn listen<W: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut SplitStream<WebSocketStream<W>>,
     events: &mpsc::Sender<FromBot>,
+    mailbox: &Mailbox,
     pulse: &Pulse,
     first_byte: Duration,
 ) -> Result<End, End> {
@@ -245,14 +246,18 @@ async fn listen<W: AsyncRead + AsyncWrite + Unpin>(
                     tell(FromBot::Audio(piece)).await;
                 }
             }
-            Message::Text(text) => {
-                if let Some(said) = wire::decode(&text) {
+            Message::Text(text) => match wire::decode(&text) {
+                Ok(None) => {}
+                Ok(Some(said)) => {
                     if said == FromBot::Clear {
                         samples.clear();
                     }
                     tell(said).await;
                 }
-            }
+                Err(why) => {
+                    mailbox.put(|queue, now| queue.tell(now, ToBot::Refused(why)));
+                }
+            },
             Message::Close(frame) => {
                 let code = frame.map_or(CloseCode::Status, |frame| frame.code);
                 return Ok(End::closed(Some(code.into())));
@@ -295,9 +300,13 @@ async fn speak<W: AsyncRead + AsyncWrite + Unpin>(
         match send(sink, message, limits.stalled).await {
             Err(end) if end.gone == Gone::Stalled => return Err(end),
             Err(end) => {
-                // What the bot said before it went away is still to be read.
-                sleep(limits.farewell).await;
-                return Err(end);
+                // What the bot said before it went away is still to be read, however long that takes.
+                loop {
+                    sleep(limits.farewell).await;
+                    if !pulse.look() {
+                        return Err(end);
+                    }
+                }
             }
             Ok(()) if matches!(item, Some(Item::Word(ToBot::EndCall(_)))) => return Ok(End::over()),
             Ok(()) => {}

@@ -7,8 +7,8 @@
 //! caller's wire.
 //!
 //! A bot is somebody else's program. It may be anywhere (`network` says where it may not), say
-//! nothing, say too much (`metered`), or stop listening (`queue`); `line` lives with all of that
-//! in bounded memory and without disturbing other calls.
+//! nothing, say too much (`metered`), ask for what cannot be done (`refusal`), or stop listening
+//! (`queue`); `line` lives with all of that in bounded memory and without disturbing other calls.
 
 mod address;
 mod dial;
@@ -18,6 +18,7 @@ mod metered;
 mod names;
 mod network;
 mod queue;
+mod refusal;
 mod wire;
 
 use std::{
@@ -29,12 +30,16 @@ use std::{
 use bytes::Bytes;
 use ipnet::IpNet;
 use secrecy::SecretString;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::Instant,
+};
 
 pub use self::{
     address::{BadUrl, RelayUrl},
     gone::{Gone, Unreached, Untrusted},
     names::Names,
+    refusal::Refusal,
 };
 use self::{
     line::Line,
@@ -91,8 +96,10 @@ pub enum ToBot {
     Dtmf(char),
     /// All audio that came before the mark of this name has been played.
     Mark(String),
-    /// Audio that was not played yet was dropped: the caller interrupts.
+    /// Audio that was not played yet was dropped, and the marks in it with it.
     Clear,
+    /// Something that it sent is not done.
+    Refused(Refusal),
     /// The call is over; then the line is closed with 1000.
     EndCall(EndReason),
 }
@@ -108,7 +115,8 @@ pub enum FromBot {
     Clear,
     /// Tell when what was said before has been played.
     Mark(String),
-    /// Play these key tones: one to 64 of `0`-`9`, `*`, `#`, `A`-`D`.
+    /// Play these key tones: one to 64 of `0`-`9`, `*`, `#`, `A`-`D`, and `w` for half a second of
+    /// pause.
     Dtmf(String),
     /// What somebody said, in words, of at most 64 KiB.
     Said {
@@ -156,27 +164,42 @@ impl Relay {
     }
 
     /// Lets the bot hear the caller: whole samples. Never waits; what the bot does not take within
-    /// two seconds is dropped, the oldest first.
+    /// 15 s, or more than 4 MiB of it at once, is dropped, the oldest first.
     pub fn hear(&self, pcm: Bytes) {
-        self.mailbox.put(|queue| queue.hear(pcm));
+        self.mailbox.put(|queue, now| queue.hear(now, pcm));
     }
 
     /// Tells the bot something. Never waits.
     pub fn tell(&self, what: ToBot) {
-        self.mailbox.put(|queue| queue.tell(what));
+        self.mailbox.put(|queue, now| queue.tell(now, what));
     }
 
-    /// Bytes of sound that the bot was too slow for, so far.
-    pub fn dropped(&self) -> u64 {
+    /// Sound that the bot did not get, so far.
+    pub fn dropped(&self) -> Dropped {
         self.mailbox.dropped()
     }
 }
 
+/// Bytes of the caller's sound that a bot did not get.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// It did not read them in time.
+    pub late: u64,
+    /// More came at once than is kept, whether it reads or not.
+    pub at_once: u64,
+}
+
 /// The queue between the handle and the task.
-#[derive(Default)]
 struct Mailbox {
     queue: Mutex<Queue>,
     filled: Notify,
+    began: Instant,
+}
+
+impl Default for Mailbox {
+    fn default() -> Self {
+        Self { queue: Mutex::default(), filled: Notify::new(), began: Instant::now() }
+    }
 }
 
 impl Mailbox {
@@ -184,12 +207,12 @@ impl Mailbox {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&self, put: impl FnOnce(&mut Queue)) {
-        put(&mut self.queue());
+    fn put(&self, put: impl FnOnce(&mut Queue, Duration)) {
+        put(&mut self.queue(), self.began.elapsed());
         self.filled.notify_one();
     }
 
-    fn dropped(&self) -> u64 {
+    fn dropped(&self) -> Dropped {
         self.queue().dropped()
     }
 

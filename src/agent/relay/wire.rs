@@ -1,6 +1,7 @@
 //! The native dialect from its other end: what the bot is told, and what its frames mean.
 //!
-//! Pure. What a bot sends that is not understood is ignored, never answered and never fatal.
+//! Pure. What a bot sends that is not understood is never fatal: what it could not have meant for us is
+//! ignored, what it meant and cannot be done is refused.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{FromBot, Opening, ToBot};
+use super::{FromBot, Opening, Refusal, ToBot};
 use crate::{
     audio::{BYTES_PER_SECOND, whole_samples},
     call::{EndReason, Role},
@@ -43,6 +44,10 @@ enum Frame<'a> {
         name: &'a str,
     },
     Clear,
+    Error {
+        code: &'a str,
+        message: &'a str,
+    },
     EndCall {
         reason: EndReason,
     },
@@ -66,6 +71,7 @@ pub(super) fn encode(what: &ToBot) -> String {
         ToBot::Dtmf(digit) => Frame::Dtmf { digit: *digit },
         ToBot::Mark(name) => Frame::Mark { name },
         ToBot::Clear => Frame::Clear,
+        ToBot::Refused(why) => Frame::Error { code: why.code(), message: why.message() },
         ToBot::EndCall(reason) => Frame::EndCall { reason: *reason },
     })
 }
@@ -75,35 +81,52 @@ fn json(frame: &Frame<'_>) -> String {
 }
 
 /// What a text frame of the bot says; `None` if that is nothing we know.
-pub(super) fn decode(text: &str) -> Option<FromBot> {
+///
+/// # Errors
+/// If it is something we know, and cannot be done.
+pub(super) fn decode(text: &str) -> Result<Option<FromBot>, Refusal> {
     if text.len() > LONGEST_TEXT {
-        return None;
+        return Err(Refusal::TextTooLong);
     }
-    let mut frame: Map<String, Value> = serde_json::from_str(text).ok()?;
-    match frame.get("type")?.as_str()? {
-        "clear" => Some(FromBot::Clear),
-        "end_call" => Some(FromBot::EndCall),
-        "mark" => {
-            let name = taken(&mut frame, "name")?;
-            (1..=LONGEST_MARK).contains(&name.chars().count()).then_some(FromBot::Mark(name))
-        }
-        "dtmf" => {
-            let digits = taken(&mut frame, "digits").or_else(|| taken(&mut frame, "digit"))?;
-            let digits = digits.to_ascii_uppercase();
-            let known = |b: u8| matches!(b, b'0'..=b'9' | b'*' | b'#' | b'A'..=b'D');
-            let good = (1..=MOST_DIGITS).contains(&digits.len()) && digits.bytes().all(known);
-            good.then_some(FromBot::Dtmf(digits))
-        }
-        "transcript" => {
-            let role = match frame.get("role")?.as_str()? {
-                "user" => Role::User,
-                "assistant" => Role::Assistant,
-                _ => return None,
-            };
-            Some(FromBot::Said { role, text: taken(&mut frame, "text")? })
-        }
+    let Ok(mut frame) = serde_json::from_str::<Map<String, Value>>(text) else { return Ok(None) };
+    match frame.get("type").and_then(Value::as_str) {
+        Some("clear") => Ok(Some(FromBot::Clear)),
+        Some("end_call") => Ok(Some(FromBot::EndCall)),
+        Some("mark") => mark(&mut frame).ok_or(Refusal::MarkInvalid).map(Some),
+        Some("dtmf") => dtmf(&mut frame).ok_or(Refusal::DtmfInvalid).map(Some),
+        Some("transcript") => said(&mut frame).ok_or(Refusal::TranscriptInvalid).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn mark(frame: &mut Map<String, Value>) -> Option<FromBot> {
+    let name = taken(frame, "name")?;
+    (1..=LONGEST_MARK).contains(&name.chars().count()).then_some(FromBot::Mark(name))
+}
+
+fn dtmf(frame: &mut Map<String, Value>) -> Option<FromBot> {
+    // Numbers too: who writes `"digit": 6` means the key.
+    let keys = match frame.remove("digits").or_else(|| frame.remove("digit"))? {
+        Value::String(keys) => keys,
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    let key = |key: char| match key {
+        'a'..='d' => Some(key.to_ascii_uppercase()),
+        '0'..='9' | '*' | '#' | 'A'..='D' | 'w' => Some(key),
         _ => None,
-    }
+    };
+    let keys: String = keys.chars().map(key).collect::<Option<_>>()?;
+    (1..=MOST_DIGITS).contains(&keys.len()).then_some(FromBot::Dtmf(keys))
+}
+
+fn said(frame: &mut Map<String, Value>) -> Option<FromBot> {
+    let role = match frame.get("role")?.as_str()? {
+        "user" => Role::User,
+        "assistant" => Role::Assistant,
+        _ => return None,
+    };
+    Some(FromBot::Said { role, text: taken(frame, "text")? })
 }
 
 fn taken(frame: &mut Map<String, Value>, field: &str) -> Option<String> {
@@ -155,9 +178,6 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_ignored() {
-        let long = format!(r#"{{"type":"clear","x":"{}"}}"#, "x".repeat(LONGEST_TEXT));
-        let digits = format!(r#"{{"type":"dtmf","digits":"{}"}}"#, "1".repeat(65));
-        let mark = format!(r#"{{"type":"mark","name":"{}"}}"#, "x".repeat(257));
         for text in [
             "",
             "clear",
@@ -167,24 +187,57 @@ mod tests {
             r#"{"type":"Clear"}"#,
             r#"{"type":"news_from_the_future"}"#,
             r#"{"type":"clear"} x"#,
-            r#"{"type":"mark"}"#,
-            r#"{"type":"mark","name":""}"#,
-            r#"{"type":"mark","name":7}"#,
-            &mark,
-            r#"{"type":"dtmf"}"#,
-            r#"{"type":"dtmf","digit":""}"#,
-            r#"{"type":"dtmf","digit":5}"#,
-            r#"{"type":"dtmf","digits":"12E"}"#,
-            r#"{"type":"dtmf","digits":"1 2"}"#,
-            r#"{"type":"dtmf","digit":"٣"}"#,
-            &digits,
-            r#"{"type":"transcript","text":"Hi"}"#,
-            r#"{"type":"transcript","role":"system","text":"Hi"}"#,
-            r#"{"type":"transcript","role":"user"}"#,
-            &long,
+            // What we say ourselves: a bot may send back all that it is sent.
+            r#"{"type":"error","code":"dtmf_invalid","message":"No."}"#,
             &"[".repeat(50_000),
         ] {
-            assert_eq!(decode(text), None, "{text}");
+            assert_eq!(decode(text), Ok(None), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_understood_and_cannot_be_done_is_refused() {
+        let long = format!(r#"{{"type":"clear","x":"{}"}}"#, "x".repeat(LONGEST_TEXT));
+        let digits = format!(r#"{{"type":"dtmf","digits":"{}"}}"#, "1".repeat(65));
+        let mark = format!(r#"{{"type":"mark","name":"{}"}}"#, "x".repeat(257));
+        for (why, texts) in [
+            (Refusal::TextTooLong, &[&*long][..]),
+            (
+                Refusal::MarkInvalid,
+                &[
+                    r#"{"type":"mark"}"#,
+                    r#"{"type":"mark","name":""}"#,
+                    r#"{"type":"mark","name":7}"#,
+                    &mark,
+                ],
+            ),
+            (
+                Refusal::DtmfInvalid,
+                &[
+                    r#"{"type":"dtmf"}"#,
+                    r#"{"type":"dtmf","digit":""}"#,
+                    r#"{"type":"dtmf","digit":-5}"#,
+                    r#"{"type":"dtmf","digit":1.5}"#,
+                    r#"{"type":"dtmf","digit":null}"#,
+                    r#"{"type":"dtmf","digits":["1"]}"#,
+                    r#"{"type":"dtmf","digits":"12E"}"#,
+                    r#"{"type":"dtmf","digits":"1 2"}"#,
+                    r#"{"type":"dtmf","digit":"٣"}"#,
+                    &digits,
+                ],
+            ),
+            (
+                Refusal::TranscriptInvalid,
+                &[
+                    r#"{"type":"transcript","text":"Hi"}"#,
+                    r#"{"type":"transcript","role":"system","text":"Hi"}"#,
+                    r#"{"type":"transcript","role":"user"}"#,
+                ],
+            ),
+        ] {
+            for text in texts {
+                assert_eq!(decode(text), Err(why), "{text}");
+            }
         }
     }
 
@@ -196,11 +249,14 @@ mod tests {
             (r#"{"more":[{}],"type":"end_call","reason":"x"}"#, FromBot::EndCall),
             (r#"{"type":"mark","name":"é 1"}"#, FromBot::Mark("é 1".to_owned())),
             (r#"{"type":"dtmf","digit":"5"}"#, FromBot::Dtmf("5".to_owned())),
+            (r#"{"type":"dtmf","digit":6}"#, FromBot::Dtmf("6".to_owned())),
+            (r#"{"type":"dtmf","digits":4711}"#, FromBot::Dtmf("4711".to_owned())),
+            (r#"{"type":"dtmf","digits":"1w2ww3"}"#, FromBot::Dtmf("1w2ww3".to_owned())),
             (r#"{"type":"dtmf","digits":"12*#ad"}"#, FromBot::Dtmf("12*#AD".to_owned())),
             (r#"{"type":"transcript","role":"user","text":"Hi"}"#, said(Role::User, "Hi")),
             (r#"{"type":"transcript","role":"assistant","text":""}"#, said(Role::Assistant, "")),
         ] {
-            assert_eq!(decode(text), Some(meant), "{text}");
+            assert_eq!(decode(text), Ok(Some(meant)), "{text}");
         }
     }
 
@@ -210,6 +266,13 @@ mod tests {
             (ToBot::Dtmf('#'), r##"{"type":"dtmf","digit":"#"}"##),
             (ToBot::Mark("a\"b".to_owned()), r#"{"type":"mark","name":"a\"b"}"#),
             (ToBot::Clear, r#"{"type":"clear"}"#),
+            (
+                ToBot::Refused(Refusal::DtmfUnplayable),
+                concat!(
+                    r#"{"type":"error","code":"dtmf_unplayable","#,
+                    r#""message":"The caller's provider lets no key tones through."}"#,
+                ),
+            ),
             (
                 ToBot::EndCall(EndReason::MaxDuration),
                 r#"{"type":"end_call","reason":"max_duration"}"#,

@@ -30,6 +30,10 @@ impl Machine {
         if self.is_open() && now >= over_by.saturating_sub(self.needed_to_close()) {
             return Some(Step::WrapUp(limit));
         }
+        let talks = matches!(self.state, State::Listening | State::Speaking);
+        if talks && now < self.silence.ends_at() {
+            self.go_on_speaking(now);
+        }
         match &mut self.state {
             State::Closing { reason, .. } if now >= over_by.saturating_sub(SAFETY) => {
                 Some(Step::Cut(*reason))
@@ -42,15 +46,17 @@ impl Machine {
                 phrase.say(now, GREETING_TAIL, &mut self.out).then_some(Step::Said)
             }
             State::Closing { phrase, .. } => {
+                // An agent's own last words are still in the playback.
+                self.playback.release(now, &mut self.out);
                 let tail = closing_tail(self.plan.marks);
-                phrase.say(now, tail, &mut self.out).then_some(Step::Said)
+                let all_sent = !self.playback.has_samples(&self.out);
+                (all_sent && phrase.say(now, tail, &mut self.out)).then_some(Step::Said)
             }
             State::Leaving { until, .. } => (now >= *until).then_some(Step::Played),
             State::Listening | State::Speaking if now >= self.silence.ends_at() => {
                 Some(Step::WrapUp(EndReason::Silence))
             }
             State::Speaking => {
-                self.playback.release(now, &mut self.out);
                 let dry = !self.playback.has_samples(&self.out)
                     && now >= self.out.last_audio_at() + PAUSE;
                 match dry {
@@ -66,23 +72,29 @@ impl Machine {
     /// When [`Machine::due`] or the meter has something to do next.
     pub(super) fn next_wake(&self) -> Option<Time> {
         let (over_by, _) = self.limit();
+        let marks = self.out.marks().next_due().unwrap_or(Time::MAX);
+        let paused = self.mouth.paused_at().unwrap_or(Time::MAX);
         let state = match &self.state {
             State::Ended => return None,
             State::Greeting(phrase) => phrase.wake_at(GREETING_TAIL, &self.out),
-            State::Listening => self.silence.ends_at(),
+            State::Listening => self.silence.ends_at().min(paused),
             State::Speaking if self.playback.has_samples(&self.out) => {
                 self.out.refill_at().min(self.silence.ends_at())
             }
-            State::Speaking => (self.out.last_audio_at() + PAUSE).min(self.silence.ends_at()),
-            State::Closing { phrase, .. } => {
-                let said_at = phrase.wake_at(closing_tail(self.plan.marks), &self.out);
-                return Some(said_at.min(over_by.saturating_sub(SAFETY)));
+            State::Speaking => {
+                (self.out.last_audio_at() + PAUSE).min(self.silence.ends_at()).min(paused)
             }
-            State::Leaving { until, .. } => return Some(*until),
+            State::Closing { phrase, .. } => {
+                let said_at = match self.playback.has_samples(&self.out) {
+                    true => self.out.refill_at(),
+                    false => phrase.wake_at(closing_tail(self.plan.marks), &self.out),
+                };
+                return Some(said_at.min(over_by.saturating_sub(SAFETY)).min(marks));
+            }
+            State::Leaving { until, .. } => return Some(marks.min(*until)),
         };
         let limit = over_by.saturating_sub(self.needed_to_close());
         let meter = if self.may_need_more() { self.meter.wake_at() } else { Time::MAX };
-        let marks = self.out.marks().next_due().unwrap_or(Time::MAX);
         Some(state.min(limit).min(meter).min(marks))
     }
 
@@ -97,7 +109,9 @@ impl Machine {
                 Some(earlier(limit, silent))
             }
             State::Closing { reason, phrase, .. } => {
-                let said = phrase.over_at(now, &self.out) + marks::WAITED_FOR + WATCHDOG_GRACE;
+                let own = self.playback.length(&self.out);
+                let said =
+                    phrase.over_at(now, &self.out) + own + marks::WAITED_FOR + WATCHDOG_GRACE;
                 Some((said.min(limit.0), *reason))
             }
             State::Leaving { reason, until, .. } => {

@@ -113,6 +113,12 @@ impl VoiceSession {
         now: Duration,
         ctx: &mut <Self as Actor>::Context,
     ) {
+        let bytes = finished.dropped_bytes;
+        if bytes > 0 {
+            let dropped =
+                || tracing::warn!(bytes, "audio came faster than it can be kept to be played");
+            self.watch.span.in_scope(dropped);
+        }
         self.watch.finish(finished.reason, finished.talk, now);
         let code = self.fault.take().map_or(CloseCode::Normal, |fault| fault.close);
         let failed = self.watch.cause().map(|cause| Cause::close_reason(cause.code));

@@ -6,11 +6,10 @@ use actix::{Actor, ActorFutureExt, AsyncContext, fut::wrap_future};
 use actix_web_actors::ws::CloseCode;
 use bytes::Bytes;
 use futures_util::stream;
-use tokio::sync::mpsc::Receiver;
 
 use super::{Phase, VoiceSession, effects::send};
 use crate::{
-    agent::{profile::Engine, relay::FromBot, speech::Words},
+    agent::{profile::Engine, speech::Words},
     call::{Cause, CauseCode, EndReason, Event, Input},
     dialect::{
         Caller, Dialect, Frames, Name, Recognised, Say,
@@ -20,7 +19,7 @@ use crate::{
     ledger,
     live::State,
     session::{
-        bot,
+        bot::{self, Events},
         talk::{self, Talk},
     },
 };
@@ -155,7 +154,7 @@ impl VoiceSession {
             None => {}
             Some(Ok((bot, events))) => {
                 talk.answered_by(bot);
-                ctx.add_stream(stream::unfold(events, next_event));
+                ctx.add_stream(stream::unfold(events, Events::next));
             }
             Some(Err(gone)) => talk.handle(now, Input::Agent(gone)),
         }
@@ -223,10 +222,4 @@ fn log_beginning(dialect: &str, caller: &Caller) {
 /// What is logged of something that may be long.
 fn cut(text: &str) -> String {
     text.chars().take(LOGGED).collect()
-}
-
-/// The bot's next event, for the actor's stream of them.
-async fn next_event(mut events: Receiver<FromBot>) -> Option<(FromBot, Receiver<FromBot>)> {
-    let event = events.recv().await?;
-    Some((event, events))
 }

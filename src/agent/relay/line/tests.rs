@@ -121,10 +121,10 @@ async fn a_bot_that_does_not_read_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_bot_that_leaves_a_thousand_words_unread_is_given_up() {
+async fn a_bot_that_leaves_a_mebibyte_of_words_unread_is_given_up() {
     let (mut call, mut bot) = call(LIMITS, 64).await;
-    for _ in 0..1025 {
-        call.mailbox.put(|queue| queue.tell(ToBot::Clear));
+    for _ in 0..20_000 {
+        call.mailbox.put(|queue, now| queue.tell(now, ToBot::Clear));
     }
     // The bot reads at last, but it is too late to go on.
     let reading = tokio::spawn(async move { while let Some(Ok(_)) = bot.next().await {} });
@@ -142,7 +142,23 @@ async fn what_a_bot_said_before_it_went_is_heard() {
         bot.send(Message::text(r#"{"type":"end_call"}"#)).await.unwrap();
     }
     drop(bot);
-    call.mailbox.put(|queue| queue.hear(Bytes::from_static(&[0; 640])));
+    call.mailbox.put(|queue, now| queue.hear(now, Bytes::from_static(&[0; 640])));
+    for _ in 0..5 {
+        assert_eq!(call.event().await, FromBot::EndCall);
+    }
+    assert_eq!(call.event().await, FromBot::Gone(Gone::Closed(None)));
+}
+
+#[tokio::test]
+async fn what_a_bot_said_before_it_went_is_heard_however_slowly_it_is_taken() {
+    let (mut call, mut bot) = call(Limits { farewell: MOMENT, ..LIMITS }, 1 << 16).await;
+    assert_eq!(call.event().await, FromBot::Connected);
+    for _ in 0..5 {
+        bot.send(Message::text(r#"{"type":"end_call"}"#)).await.unwrap();
+    }
+    drop(bot);
+    call.mailbox.put(|queue, now| queue.hear(now, Bytes::from_static(&[0; 640])));
+    assert!(timeout(10 * MOMENT, &mut call.line).await.is_err(), "it waits to be heard");
     for _ in 0..5 {
         assert_eq!(call.event().await, FromBot::EndCall);
     }
