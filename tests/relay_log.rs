@@ -2,10 +2,6 @@
 //! of ours or of a dependency, nor in `Debug`, nor in what is told of the bot's end.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should")]
 
-#[path = "relay/bot.rs"]
-#[expect(dead_code, reason = "this binary uses its own part of it")]
-mod bot;
-
 use std::{
     io,
     sync::{Arc, Mutex},
@@ -19,7 +15,7 @@ use upvoot::{
     call::EndReason,
 };
 
-use bot::{Call, Place, next, say, with_secret};
+use crate::relay::bot::{Call, Place, next, say, with_secret};
 
 /// Whatever anybody logs, unfiltered.
 #[derive(Clone, Default)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{TestApp, string};
+use crate::admin::app::{TestApp, string};
 
 #[actix_web::test]
 async fn a_bad_account_is_refused_by_the_name_of_its_field() {
@@ -96,9 +96,9 @@ async fn a_change_changes_what_it_names_and_a_null_lifts_the_cap() {
 async fn the_audit_log_has_the_address_that_a_trusted_proxy_forwards() {
     let dir = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", dir.path().join("test.db").display());
-    let app = TestApp::on(dir, url, Some(crate::app::TOKEN), "127.0.0.0/8").await;
+    let app = TestApp::on(dir, url, Some(crate::admin::app::TOKEN), "127.0.0.0/8").await;
     let request = app.request("POST", "/api/accounts").json(&json!({"name": "a"}));
     let request = request.header("X-Forwarded-For", "6.6.6.6, 192.0.2.7");
-    crate::app::Reply::to(request).await.status(201);
+    crate::admin::app::Reply::to(request).await.status(201);
     assert_eq!(app.get("/api/audit").await.json()["items"][0]["from"], "192.0.2.7");
 }

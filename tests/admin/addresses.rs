@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::admin::{
     app::TestApp,
     people::{PASSWORD, Session, on_both},
 };

@@ -7,7 +7,7 @@ use upvoot::{
     store::{Conn, StoreError, accounts},
 };
 
-use crate::{
+use crate::admin::{
     app::{Reply, TestApp, nobody, string},
     people::on_both,
 };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{TestApp, nobody, string};
+use crate::admin::app::{TestApp, nobody, string};
 
 /// Bad values of each field that an agent is made with and can be changed by.
 fn bad_values() -> Vec<(&'static str, Vec<Value>)> {

@@ -26,7 +26,7 @@ use upvoot::{
     telemetry::{self, LogFormat, access::AccessLog},
 };
 
-use crate::people;
+use crate::admin::people;
 
 /// What people reach the test's server at.
 pub const PUBLIC_URL: &str = "https://voice.example.com";

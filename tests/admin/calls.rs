@@ -3,7 +3,7 @@
 use serde_json::json;
 use upvoot::call::event::{EndReason, Role, Stretch, TranscriptLine};
 
-use crate::{
+use crate::admin::{
     app::{Reply, TestApp, nobody, string},
     keys::end_is_requested,
 };

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::app::{Reply, TestApp, log};
+use crate::admin::app::{Reply, TestApp, log};
 
 #[actix_web::test]
 async fn a_key_leaves_no_trace() {
@@ -69,7 +69,7 @@ async fn a_key_leaves_no_trace() {
         log.contains("\"route\":\"/api/keys/{id}\"") && log.contains("\"status\":404"),
         "it is read"
     );
-    for part in [digits, &digits.to_uppercase(), percent.as_str(), crate::app::TOKEN] {
+    for part in [digits, &digits.to_uppercase(), percent.as_str(), crate::admin::app::TOKEN] {
         assert!(!log.contains(part));
     }
     for line in log.lines() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{TestApp, string};
+use crate::admin::app::{TestApp, string};
 
 async fn newest(app: &TestApp) -> Value {
     app.get("/api/audit?limit=1").await.status(200).json()["items"][0].clone()
@@ -15,7 +15,8 @@ async fn an_address_that_moves_hides_nobody() {
     let mallory_id = app.user(&account, "mallory@example.com", "owner").await;
     let mallory = app.sign_in("mallory@example.com").await;
     let own = format!("/api/users/{mallory_id}");
-    let renamed = |email| json!({"email": email, "current_password": crate::people::PASSWORD});
+    let renamed =
+        |email| json!({"email": email, "current_password": crate::admin::people::PASSWORD});
     mallory.patch(&app, &own, &renamed("ceo@example.com")).await.status(200);
     let agent = json!({"account_id": account, "name": "Echo", "engine": "echo"});
     mallory.post(&app, "/api/agents", &agent).await.status(201);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::admin::{
     app::{Reply, TestApp, nobody, string},
     schema,
 };

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::{
-    app::{Reply, TOKEN, TestApp},
-    postgres,
+    admin::app::{Reply, TOKEN, TestApp},
+    support::postgres,
 };
 
 #[actix_web::test]

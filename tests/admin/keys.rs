@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use upvoot::{call::event::EndReason, key::PlainKey, store::keys};
 
-use crate::app::{Reply, TestApp, nobody, string};
+use crate::admin::app::{Reply, TestApp, nobody, string};
 
 #[actix_web::test]
 async fn a_bad_key_is_refused_by_the_name_of_its_field() {

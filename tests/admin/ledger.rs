@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::app::{Reply, TestApp, nobody, string};
+use crate::admin::app::{Reply, TestApp, nobody, string};
 
 #[actix_web::test]
 async fn a_refused_top_up_moves_nothing_and_uses_nothing_up() {

@@ -3,7 +3,7 @@
 use serde_json::json;
 use upvoot::api::Limits;
 
-use crate::{
+use crate::admin::{
     app::TestApp,
     people::{PASSWORD, Session},
 };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{TestApp, string};
+use crate::admin::app::{TestApp, string};
 
 #[actix_web::test]
 async fn bad_limits_and_cursors_are_refused_on_every_list() {

@@ -5,9 +5,11 @@ use serde_json::{Value, json};
 use upvoot::call::event::EndReason;
 
 use crate::{
-    app::{Reply, TOKEN, TestApp, string},
-    keys::end_is_requested,
-    postgres,
+    admin::{
+        app::{Reply, TOKEN, TestApp, string},
+        keys::end_is_requested,
+    },
+    support::postgres,
 };
 
 #[actix_web::test]

@@ -11,7 +11,7 @@ use upvoot::{
     problem::Problem,
 };
 
-use crate::app::{PUBLIC_URL, Reply, TestApp};
+use crate::admin::app::{PUBLIC_URL, Reply, TestApp};
 
 pub const PASSWORD: &str = "correct horse battery";
 
@@ -182,15 +182,15 @@ macro_rules! on_both {
         mod $name {
             #[actix_web::test]
             async fn sqlite() {
-                super::$name(crate::app::TestApp::start().await).await;
+                super::$name(crate::admin::app::TestApp::start().await).await;
             }
 
             #[actix_web::test]
             async fn postgres() {
                 let url =
-                    actix_web::web::block(crate::postgres::fresh_database).await.unwrap();
-                let (dir, token) = (tempfile::tempdir().unwrap(), Some(crate::app::TOKEN));
-                super::$name(crate::app::TestApp::on(dir, url, token, "").await).await;
+                    actix_web::web::block(crate::support::postgres::fresh_database).await.unwrap();
+                let (dir, token) = (tempfile::tempdir().unwrap(), Some(crate::admin::app::TOKEN));
+                super::$name(crate::admin::app::TestApp::on(dir, url, token, "").await).await;
             }
         }
     )*};

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::app::{Reply, TOKEN, TestApp, nobody};
+use crate::admin::app::{Reply, TOKEN, TestApp, nobody};
 
 /// Every endpoint, with an id that nobody has where one belongs.
 fn endpoints() -> Vec<(&'static str, String)> {

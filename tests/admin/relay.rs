@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use upvoot::store::calls::{self, Recognition};
 
-use crate::app::{Reply, TestApp, string};
+use crate::admin::app::{Reply, TestApp, string};
 
 const URL: &str = "wss://bot.example.com/calls?tenant=7";
 

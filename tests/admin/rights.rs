@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::admin::{
     app::{Reply, TestApp, string},
     people::{PASSWORD, Session},
 };
@@ -131,7 +131,7 @@ async fn every_route_answers_everybody_as_the_table_says() {
         for (column, expected) in expected.iter().enumerate() {
             let (path, body) = prepare(&app, &own, path, row * 10 + column).await;
             let request = match column {
-                0 => app.anonymous(method, &path).header("origin", crate::app::PUBLIC_URL),
+                0 => app.anonymous(method, &path).header("origin", crate::admin::app::PUBLIC_URL),
                 6 => app.request(method, &path),
                 user => sessions[user - 1].request(&app, method, &path),
             };
@@ -181,9 +181,9 @@ async fn nobody_sees_what_is_another_accounts() {
     eve.post(&app, &format!("/api/calls/{call}/end"), &json!({})).await.refused(404, "not_found");
     eve.delete(&app, &format!("/api/agents/{agent}")).await.refused(404, "not_found");
     assert_eq!(ada.get(&app, &format!("/api/keys/{key}")).await.json()["is_active"], true);
-    assert!(!crate::keys::end_is_requested(&app, &call).await);
+    assert!(!crate::admin::keys::end_is_requested(&app, &call).await);
     // What is not there and what is another's are told apart by nothing.
-    let nobodys = crate::app::nobody("agt_");
+    let nobodys = crate::admin::app::nobody("agt_");
     let not_there =
         eve.get(&app, &format!("/api/agents/{nobodys}")).await.refused(404, "not_found");
     let anothers = eve.get(&app, &format!("/api/agents/{agent}")).await.refused(404, "not_found");

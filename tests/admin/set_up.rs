@@ -7,7 +7,7 @@ use upvoot::{
     store::{StoreError, setup_links},
 };
 
-use crate::{
+use crate::admin::{
     app::{PUBLIC_URL, Reply, TestApp, string},
     people::{PASSWORD, Session, on_both},
 };

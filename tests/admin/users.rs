@@ -5,7 +5,7 @@ use std::cell::Cell;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use serde_json::{Value, json};
 
-use crate::{
+use crate::admin::{
     app::{TestApp, nobody},
     people::{PASSWORD, on_both},
 };

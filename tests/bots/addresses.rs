@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    bot::{Place, next_text},
+    bots::world::{call_id, relay_agent},
+    relay::bot::{Place, next_text},
     support::{Database, NewKey, Server, phone::Phone},
-    world::{call_id, relay_agent},
 };
 
 const EMAIL: &str = "ada@example.com";

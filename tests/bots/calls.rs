@@ -8,10 +8,10 @@ use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode
 use upvoot::cli::phone::{Provider, Setup};
 
 use crate::{
-    bot::{Bot, Place, next, next_text, say},
-    caller::{Caller, FROM, TO, setup},
+    bots::world::{World, call_id, said},
+    carrier::caller::{Caller, FROM, TO, setup},
+    relay::bot::{Bot, Place, next, next_text, say},
     support::phone::{Phone, speech},
-    world::{World, call_id, said},
 };
 
 /// Bytes of one second.

@@ -13,10 +13,12 @@ use upvoot::{
 };
 
 use crate::{
-    bot::{Bot, Place, next_text},
-    caller::{Caller, FROM, TO, at_real_time, setup},
-    tone::{samples, signal_to_noise, tone},
-    world::World,
+    bots::world::World,
+    carrier::{
+        caller::{Caller, FROM, TO, at_real_time, setup},
+        tone::{samples, signal_to_noise, tone},
+    },
+    relay::bot::{Bot, Place, next_text},
 };
 
 /// The sound that the bot has in hand, 200 ms, so that its caller hears no holes: no network keeps

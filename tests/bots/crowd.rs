@@ -9,12 +9,12 @@ use tokio::time::interval;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    bot::{Bot, Place},
+    bots::world::World,
+    relay::bot::{Bot, Place},
     support::{
         Server,
         phone::{FRAME, Next, Phone, speech},
     },
-    world::World,
 };
 
 /// How long the others are watched.

@@ -6,7 +6,7 @@ use tokio_tungstenite::tungstenite::Message;
 use upvoot::cli::phone::Provider;
 
 use crate::{
-    caller::{Caller, setup},
+    carrier::caller::{Caller, setup},
     support::{Server, phone::Phone},
 };
 

@@ -22,10 +22,10 @@ use upvoot::{
 };
 
 use crate::{
-    bot::{Bot, Place, next, next_text, say},
-    caller::{Caller, setup},
+    bots::world::{World, call_id},
+    carrier::caller::{Caller, setup},
+    relay::bot::{Bot, Place, next, next_text, say},
     support::phone::{FRAME, speech},
-    world::{World, call_id},
 };
 
 /// Bytes of one second.

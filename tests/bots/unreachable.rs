@@ -12,9 +12,9 @@ use tokio::{
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    bot::Place,
+    bots::world::{World, call_id, said},
+    relay::bot::Place,
     support::phone::{Phone, speech},
-    world::{World, call_id, said},
 };
 
 const PHRASE: &str = "Nobody is here. Call again.";

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    bot::{Bot, Place, next_text},
+    relay::bot::{Bot, Place, next_text},
     support::{NewKey, Server, phone::Phone},
 };
 

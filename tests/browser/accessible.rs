@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 use upvoot::call::event::Role;
 
-use crate::{app::App, browser::Browser, support::phone::Phone};
+use crate::{
+    browser::{app::App, browser::Browser},
+    support::phone::Phone,
+};
 
 const AXE: &str = include_str!("vendor/axe.min.js");
 

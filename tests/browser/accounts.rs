@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{app::App, support::eventually};
+use crate::{browser::app::App, support::eventually};
 
 #[actix_web::test]
 async fn an_account_is_renamed_and_its_cap_set_and_taken_away() {

@@ -7,7 +7,7 @@ use upvoot::{
 };
 
 use crate::{
-    browser::Browser,
+    browser::browser::Browser,
     support::{TOKEN, eventually, process::Process},
 };
 

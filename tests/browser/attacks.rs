@@ -10,8 +10,10 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 use crate::{
-    app::{App, EMAIL, PASSWORD},
-    browser::Browser,
+    browser::{
+        app::{App, EMAIL, PASSWORD},
+        browser::Browser,
+    },
     support::{eventually, phone::Phone},
 };
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use fantoccini::Locator;
 use serde_json::{Value, json};
 
-use crate::{
+use crate::browser::{
     browser::Browser,
     seeded::{NAMES, OWNER, Seeded, VIEWER},
 };

@@ -7,7 +7,7 @@ use fantoccini::{Client, Locator, elements::Element, error::CmdError};
 use serde_json::{Value, json};
 
 use crate::{
-    driver::{Driver, Extra, say},
+    browser::driver::{Driver, Extra, say},
     support::eventually,
 };
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    app::App,
+    browser::app::App,
     support::phone::{Phone, speech},
 };
 

@@ -2,7 +2,7 @@
 
 use fantoccini::key::Key;
 
-use crate::{
+use crate::browser::{
     app::{App, EMAIL, PASSWORD},
     browser::Browser,
     driver::{Extra, say},

@@ -6,9 +6,7 @@ use fantoccini::key::Key;
 use serde_json::json;
 
 use crate::{
-    app::App,
-    browser::Browser,
-    driver::files_below,
+    browser::{app::App, browser::Browser, driver::files_below},
     support::{eventually, phone::Phone},
 };
 

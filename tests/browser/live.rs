@@ -5,8 +5,7 @@ use serde_json::json;
 use upvoot::call::event::Role;
 
 use crate::{
-    app::App,
-    browser::Browser,
+    browser::{app::App, browser::Browser},
     support::{
         eventually,
         phone::{Phone, speech},

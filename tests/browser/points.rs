@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{app::App, support::eventually};
+use crate::{browser::app::App, support::eventually};
 
 /// Lets the next change arrive, and loses its answer.
 const LOSE_THE_ANSWER: &str = "

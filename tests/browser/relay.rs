@@ -3,7 +3,7 @@
 use fantoccini::elements::Element;
 use serde_json::{Value, json};
 
-use crate::{
+use crate::browser::{
     app::{App, PASSWORD},
     browser::Browser,
 };

@@ -14,8 +14,10 @@ use upvoot::{
 };
 
 use crate::{
-    app::{App, PASSWORD},
-    browser::Browser,
+    browser::{
+        app::{App, PASSWORD},
+        browser::Browser,
+    },
     support::{TOKEN, phone::Phone},
 };
 

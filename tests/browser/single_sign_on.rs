@@ -3,9 +3,11 @@
 use serde_json::json;
 
 use crate::{
-    app::{App, EMAIL, PASSWORD},
-    browser::Browser,
-    openid::{OpenId, Says},
+    browser::{
+        app::{App, EMAIL, PASSWORD},
+        browser::Browser,
+    },
+    support::openid::{OpenId, Says},
 };
 
 /// The service has another host's name, so that its page is another site's and the browser keeps the

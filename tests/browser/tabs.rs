@@ -7,8 +7,7 @@ use futures_util::StreamExt;
 use serde_json::json;
 
 use crate::{
-    app::App,
-    browser::Browser,
+    browser::{app::App, browser::Browser},
     support::{eventually, phone::Phone, process::Process},
 };
 

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::{app::App, browser::Browser, support::eventually};
+use crate::{
+    browser::{app::App, browser::Browser},
+    support::eventually,
+};
 
 /// The loudest that a meter has been over some time.
 async fn loudest(browser: &Browser, meter: &str) -> f64 {

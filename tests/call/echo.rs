@@ -6,7 +6,7 @@ use upvoot::{
     call::{CallPlan, Input, TranscriptLine},
 };
 
-use crate::line::{BYTES_PER_MS, Line, ms, plan, s, voice, zeros};
+use crate::call::line::{BYTES_PER_MS, Line, ms, plan, s, voice, zeros};
 
 #[test]
 fn a_frame_comes_back_at_once() {

@@ -7,7 +7,7 @@ use upvoot::{
     call::{CallPlan, Cause, CauseCode, EndReason, Input},
 };
 
-use crate::line::{ANCHOR, Line, ms, plan, s, voice, zeros};
+use crate::call::line::{ANCHOR, Line, ms, plan, s, voice, zeros};
 
 fn silent_after(timeout: Duration) -> CallPlan {
     CallPlan { silence_timeout: timeout, ..plan() }
@@ -72,7 +72,7 @@ fn nothing_comes_after_the_end() {
         Input::End(EndReason::Operator),
         Input::DrainBy(ANCHOR),
         Input::Fault(Cause::of(CauseCode::MessageTooSlow)),
-        crate::line::DENIED,
+        crate::call::line::DENIED,
         Input::Tick,
     ] {
         line.says(input);
@@ -243,7 +243,7 @@ fn during_the_closing_words_only_an_end_at_once_changes_the_reason() {
     };
     let mut line = closing();
     line.says(Input::Audio(voice(20)));
-    line.says(crate::line::DENIED);
+    line.says(crate::call::line::DENIED);
     line.says(Input::DrainBy(ANCHOR + s(60)));
     let finished = line.until_over();
     line.hears(&["720 ms", "audio_end", "call_end silence"]);

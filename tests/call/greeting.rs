@@ -5,7 +5,7 @@ use upvoot::{
     call::{Input, Role, TranscriptLine},
 };
 
-use crate::line::{Line, ms, plan, s, voice, zeros};
+use crate::call::line::{Line, ms, plan, s, voice, zeros};
 
 #[test]
 fn the_agent_greets_in_words_and_sound() {

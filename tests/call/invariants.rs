@@ -11,7 +11,7 @@ use upvoot::{
     points::Seconds,
 };
 
-use crate::line::{ANCHOR, DENIED, Line, ms, outside, plan, s, speaks, voice};
+use crate::call::line::{ANCHOR, DENIED, Line, ms, outside, plan, s, speaks, voice};
 
 #[derive(Debug, Clone)]
 enum Act {

@@ -6,7 +6,7 @@ use upvoot::{
     call::{CallPlan, Cause, CauseCode, EndReason, FromAgent, Input, Role, Tag, TranscriptLine},
 };
 
-use crate::line::{BYTES_PER_MS, Line, ms, outside, plan, s, speaks, voice, zeros};
+use crate::call::line::{BYTES_PER_MS, Line, ms, outside, plan, s, speaks, voice, zeros};
 
 /// A call on a line that tells what it has played.
 fn telling() -> CallPlan {
@@ -49,7 +49,7 @@ fn the_apology_is_waited_for_if_it_is_not_rendered_yet() {
 fn after_the_end_the_agent_is_not_heard_any_more() {
     let mut line = Line::open(outside());
     line.says(Input::Closing(voice(500)));
-    line.says(Input::DrainBy(crate::line::ANCHOR + s(1)));
+    line.says(Input::DrainBy(crate::call::line::ANCHOR + s(1)));
     line.hears(&["assistant: Goodbye.", "audio_start", "180 ms"]);
     for late in [speaks(voice(500)), CLEAR, mark("late"), HANG_UP, GONE] {
         line.says(late);
@@ -168,7 +168,7 @@ fn a_peer_that_never_says_so_holds_the_end_up_for_a_second_only() {
 fn a_mark_never_takes_a_call_beyond_what_is_paid_for() {
     let reserved = upvoot::points::Seconds(5);
     let mut line = Line::open(CallPlan { reserved, ..telling() });
-    line.says(crate::line::DENIED);
+    line.says(crate::call::line::DENIED);
     line.says(Input::Closing(voice(4_000)));
     line.says(speaks(zeros(500)));
     let end = line.until_over();

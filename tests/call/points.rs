@@ -5,7 +5,7 @@ use upvoot::{
     points::Seconds,
 };
 
-use crate::line::{ANCHOR, DENIED, Line, UNAVAILABLE, granted, ms, plan, s, voice};
+use crate::call::line::{ANCHOR, DENIED, Line, UNAVAILABLE, granted, ms, plan, s, voice};
 
 fn reserved(seconds: i64) -> CallPlan {
     CallPlan { reserved: Seconds(seconds), ..plan() }

@@ -9,7 +9,7 @@ use upvoot::{
     call::{CallPlan, EndReason, FromAgent, Input},
 };
 
-use crate::line::{ANCHOR, BYTES_PER_MS, Line, ms, outside, s, speaks, voice, zeros};
+use crate::call::line::{ANCHOR, BYTES_PER_MS, Line, ms, outside, s, speaks, voice, zeros};
 
 const CLEAR: Input = Input::Agent(FromAgent::Clear);
 const HANG_UP: Input = Input::Agent(FromAgent::HangUp);

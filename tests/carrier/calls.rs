@@ -8,9 +8,11 @@ use upvoot::{
 };
 
 use crate::{
-    caller::{Caller, FROM, TO, at_real_time, setup},
+    carrier::{
+        caller::{Caller, FROM, TO, at_real_time, setup},
+        tone::{Utterance, samples, signal_to_noise, tone},
+    },
     support::{Server, phone::Phone},
-    tone::{Utterance, samples, signal_to_noise, tone},
 };
 
 /// The id of the one live call.

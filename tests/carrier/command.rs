@@ -11,7 +11,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::{
+use crate::carrier::{
     caller::{Caller, setup},
     tone::{samples, signal_to_noise, tone},
 };

@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 
 use upvoot::audio::format::{Encoding, Format};
 
-use crate::g711::{decode_alaw, decode_mulaw, encode};
+use crate::carrier::g711::{decode_alaw, decode_mulaw, encode};
 
 const PITCH: f64 = 1_000.0;
 

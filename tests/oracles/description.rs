@@ -9,10 +9,7 @@ use std::{
     process::Command,
 };
 
-use crate::{
-    environment::environment,
-    support::{Server, TOKEN},
-};
+use crate::support::{Server, TOKEN, python::environment};
 
 const REQUIREMENTS: &str = include_str!("description.txt");
 

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::environment::environment;
+use crate::support::python::environment;
 
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 

@@ -5,7 +5,7 @@ use reqwest::{Client, Method, redirect::Policy};
 use upvoot::key::PlainKey;
 
 use crate::{
-    browser::{Browser, PASSWORD, user},
+    pages::browser::{Browser, PASSWORD, user},
     support::Server,
 };
 

@@ -1,7 +1,7 @@
 //! The plain forms: setting up, signing in and out, one's own password; and how files leave.
 
 use crate::{
-    browser::{Browser, PASSWORD, user},
+    pages::browser::{Browser, PASSWORD, user},
     support::Server,
 };
 

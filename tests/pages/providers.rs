@@ -4,9 +4,11 @@
 use serde_json::json;
 
 use crate::{
-    browser::user,
-    openid::{OpenId, Says},
-    single_sign_on::{NOT_BEGUN, UNPROVED, UNVERIFIED, Visitor, server, turned_away},
+    pages::{
+        browser::user,
+        single_sign_on::{NOT_BEGUN, UNPROVED, UNVERIFIED, Visitor, server, turned_away},
+    },
+    support::openid::{OpenId, Says},
 };
 
 #[actix_web::test]

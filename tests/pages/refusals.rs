@@ -5,7 +5,7 @@ use reqwest::{Client, Method, redirect::Policy};
 use serde_json::Value;
 
 use crate::{
-    browser::{Browser, PASSWORD, Page, user},
+    pages::browser::{Browser, PASSWORD, Page, user},
     support::{Database, Server},
 };
 

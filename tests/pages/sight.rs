@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::{
-    browser::{Browser, PASSWORD, user},
+    pages::browser::{Browser, PASSWORD, user},
     support::Server,
 };
 

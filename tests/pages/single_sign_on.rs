@@ -7,9 +7,11 @@ use reqwest::{Client, redirect::Policy};
 use serde_json::{Value, json};
 
 use crate::{
-    browser::{Page, user},
-    openid::{CLIENT_SECRET, Instead, OpenId, Says, Signed, free_port},
-    support::{Server, eventually},
+    pages::browser::{Page, user},
+    support::{
+        Server, eventually,
+        openid::{CLIENT_SECRET, Instead, OpenId, Says, Signed, free_port},
+    },
 };
 
 /// A browser that keeps its cookies by name, and follows no redirection.

@@ -6,7 +6,7 @@ use futures_util::{Stream, StreamExt};
 use serde_json::json;
 
 use crate::{
-    browser::{Browser, PASSWORD},
+    pages::browser::{Browser, PASSWORD},
     support::{Server, phone::Phone},
 };
 

@@ -11,7 +11,7 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    browser::{Browser, user},
+    pages::browser::{Browser, user},
     support::Server,
 };
 

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::{
-    browser::{Browser, PASSWORD},
-    openid::OpenId,
-    single_sign_on::{NOBODY, Visitor, server, turned_away},
-    support::Server,
+    pages::{
+        browser::{Browser, PASSWORD},
+        single_sign_on::{NOBODY, Visitor, server, turned_away},
+    },
+    support::{Server, openid::OpenId},
 };
 
 /// A request of a session, from a page of ours.

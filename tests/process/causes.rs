@@ -25,8 +25,8 @@ use tokio_tungstenite::{
 use upvoot::call::CauseCode;
 
 use crate::{
+    process::tls,
     support::{Database, NewKey, Server, eventually, process::upvoot},
-    tls,
 };
 
 const EMAIL: &str = "ada@example.com";

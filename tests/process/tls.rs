@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::openid::OpenId;
+use crate::support::openid::OpenId;
 use crate::support::{Database, Server, eventually, process::upvoot};
 
 /// A certificate for localhost that signs itself, made by Debian's `openssl`.

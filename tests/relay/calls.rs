@@ -20,7 +20,9 @@ use upvoot::{
     call::{EndReason, Role},
 };
 
-use crate::bot::{Call, PATIENCE, Place, next, next_text, opening, say, trusted, with_secret};
+use crate::relay::bot::{
+    Call, PATIENCE, Place, next, next_text, opening, say, trusted, with_secret,
+};
 
 fn noise(len: usize, seed: u8) -> Vec<u8> {
     let mut state = u32::from(seed) + 1;

@@ -8,7 +8,7 @@ use tokio::{io::AsyncWriteExt, time::interval};
 use tokio_tungstenite::tungstenite::Message;
 use upvoot::agent::relay::{FromBot, Gone};
 
-use crate::bot::{Bot, Call};
+use crate::relay::bot::{Bot, Call};
 
 const MIB: usize = 1024 * 1024;
 /// What a bot wants to say.

@@ -15,7 +15,7 @@ use upvoot::{
     id::AccountId,
 };
 
-use crate::bot::{Call, PATIENCE, Place, trusted};
+use crate::relay::bot::{Call, PATIENCE, Place, trusted};
 
 /// A name server of the test's own: it never answers for `*.slow`, and every other name is this machine.
 struct NameServer {

@@ -8,7 +8,7 @@ use tokio::{
 };
 use upvoot::agent::relay::{FromBot, Gone, Names, Relay, Target, Unreached, Untrusted};
 
-use crate::bot::{Call, PATIENCE, Place, next_text, opening, trusted, with_secret};
+use crate::relay::bot::{Call, PATIENCE, Place, next_text, opening, trusted, with_secret};
 
 #[tokio::test]
 async fn a_bot_in_the_servers_own_network_is_not_called() {

@@ -8,7 +8,7 @@ use tokio::time::{interval, timeout};
 use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
 use upvoot::agent::relay::{Dropped, FromBot, Gone, Target};
 
-use crate::bot::{Call, PATIENCE, Place, next, next_text, trusted};
+use crate::relay::bot::{Call, PATIENCE, Place, next, next_text, trusted};
 
 #[tokio::test]
 async fn a_bot_that_never_says_anything_is_given_up() {

@@ -11,7 +11,7 @@ use upvoot::{
     store::{Backend, accounts, agents, calls, keys},
 };
 
-use crate::world::{Db, World, on_both};
+use crate::store::world::{Db, World, on_both};
 
 async fn change_agent(world: &World, change: impl FnOnce(&mut Agent)) {
     let mut agent = world.agent.clone();

@@ -14,7 +14,7 @@ use upvoot::{
     store::{StoreError, calls, ledger::EntryKind},
 };
 
-use crate::world::{Db, World, on_both};
+use crate::store::world::{Db, World, on_both};
 
 async fn extend(world: &World, call: CallId) -> Extension {
     let account = world.account;

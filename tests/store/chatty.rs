@@ -10,7 +10,7 @@ use upvoot::{
     points::Seconds,
 };
 
-use crate::world::{Db, World};
+use crate::store::world::{Db, World};
 
 /// Calls that talk, and lines that each of them says while the others are admitted.
 const CALLS: i64 = 150;
@@ -31,7 +31,7 @@ async fn admissions(world: &World, count: usize) -> Vec<Duration> {
 
 #[test]
 fn another_account_is_admitted_as_if_nobody_talked() {
-    crate::world::block_on(async {
+    crate::store::world::block_on(async {
         let db = Db::sqlite();
         let (talks, quiet) = (db.world(60 * CALLS).await, db.world(600).await);
         let (node, clock) = (NodeId::new(), NodeClock::start());

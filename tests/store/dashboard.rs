@@ -12,7 +12,7 @@ use upvoot::{
     },
 };
 
-use crate::world::{Db, World, on_both};
+use crate::store::world::{Db, World, on_both};
 
 const DAY: i64 = 86_400_000;
 

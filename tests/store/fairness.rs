@@ -20,7 +20,7 @@ use upvoot::{
     },
 };
 
-use crate::world::{Db, World, block_on, on_both};
+use crate::store::world::{Db, World, block_on, on_both};
 
 /// Asks for calls, and counts those that were answered, either way.
 fn dial(world: &World, count: usize, answered: &Arc<AtomicUsize>) -> JoinSet<bool> {

@@ -16,8 +16,8 @@ use upvoot::{
 };
 
 use crate::{
-    postgres,
-    world::{Db, World, on_both},
+    store::world::{Db, World, on_both},
+    support::postgres,
 };
 
 const FAST: Timings = Timings {
@@ -427,19 +427,19 @@ async fn the_clock_steps(setting: &'static str) {
 #[test]
 fn a_clock_that_steps_ahead_ends_no_nodes_calls() {
     let ahead = "UPDATE clock_step SET ahead_s = 20";
-    crate::world::block_on(the_clock_steps(ahead));
+    crate::store::world::block_on(the_clock_steps(ahead));
 }
 
 #[test]
 fn a_clock_that_steps_back_ends_no_nodes_calls_and_keeps_no_dead_node() {
     let back = "UPDATE clock_step SET ahead_s = -3600";
-    crate::world::block_on(the_clock_steps(back));
+    crate::store::world::block_on(the_clock_steps(back));
 }
 
 /// An outage: calls go on, nothing is lost, nothing is charged twice, nobody is buried for it.
 #[test]
 fn an_outage_is_survived() {
-    crate::world::block_on(async {
+    crate::store::world::block_on(async {
         let db = Db::postgres();
         let world = db.world(6_000).await;
         let (one, two) = (TestNode::start(&db.store).await, TestNode::start(&db.store).await);

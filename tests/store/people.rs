@@ -9,7 +9,7 @@ use upvoot::{
     user::{Email, PasswordHash, Role},
 };
 
-use crate::world::{Db, on_both};
+use crate::store::world::{Db, on_both};
 
 const EVERYBODY: Page<UserId> = Page { after: None, limit: 100 };
 

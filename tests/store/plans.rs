@@ -26,7 +26,7 @@ use upvoot::{
     },
 };
 
-use crate::world::{Db, World, on_both};
+use crate::store::world::{Db, World, on_both};
 
 /// Calls that have ended; a few are live besides.
 const CALLS: i64 = 100_000;

@@ -13,7 +13,7 @@ use upvoot::{
     },
 };
 
-use crate::world::{Db, on_both};
+use crate::store::world::{Db, on_both};
 
 fn relay() -> Relay {
     Relay {

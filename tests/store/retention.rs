@@ -17,7 +17,7 @@ use upvoot::{
     user::{Email, PasswordHash, Role as Rank},
 };
 
-use crate::world::{Db, World, on_both};
+use crate::store::world::{Db, World, on_both};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY_MS: i64 = 86_400_000;

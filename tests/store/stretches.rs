@@ -9,7 +9,7 @@ use upvoot::{
     },
 };
 
-use crate::world::{Db, World, on_both};
+use crate::store::world::{Db, World, on_both};
 
 fn stretch(role: Role, begin_ms: u64, end_ms: u64) -> Stretch {
     Stretch { role, begin_ms, end_ms }

@@ -13,7 +13,7 @@ use upvoot::{
     },
 };
 
-use crate::world::{Db, World, on_both};
+use crate::store::world::{Db, World, on_both};
 
 const NOW: i64 = 1_000_000;
 

@@ -11,8 +11,8 @@ use upvoot::{
 };
 
 use crate::{
-    postgres,
-    world::{Db, account_named, on_both},
+    store::world::{Db, account_named, on_both},
+    support::postgres,
 };
 
 async fn count(store: &Store) -> usize {
@@ -129,7 +129,7 @@ on_both! {
 fn the_file_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let db = Db::sqlite();
-    crate::world::block_on(async {
+    crate::store::world::block_on(async {
         db.world(60).await;
     });
     let files: Vec<_> = std::fs::read_dir(db.dir().unwrap()).unwrap().flatten().collect();
@@ -164,7 +164,7 @@ fn the_log_span_goes_with_the_work() {
         let id = span.id();
         assert!(id.is_some());
         let here = |_: &mut _| Ok::<_, StoreError>(tracing::Span::current().id());
-        crate::world::block_on(tracing::Instrument::instrument(
+        crate::store::world::block_on(tracing::Instrument::instrument(
             async {
                 assert_eq!(db.store.write(here).await.unwrap(), id);
                 assert_eq!(db.store.read(here).await.unwrap(), id);
@@ -202,7 +202,7 @@ async fn works(store: &Store) {
 
 #[test]
 fn a_server_that_gives_few_connections_is_used_with_those() {
-    crate::world::block_on(async {
+    crate::store::world::block_on(async {
         for given in [2, 5] {
             let store = Store::open(&limited(given)).unwrap();
             works(&store).await;

@@ -17,7 +17,7 @@ use upvoot::{
     },
 };
 
-use crate::world::{Db, account_named, agent_of, on_both};
+use crate::store::world::{Db, account_named, agent_of, on_both};
 
 const ALL: i64 = 1000;
 

@@ -21,7 +21,7 @@ use upvoot::{
     },
 };
 
-use crate::postgres;
+use crate::support::postgres;
 
 /// Makes each test two: one on SQLite, one on PostgreSQL.
 macro_rules! on_both {
@@ -34,12 +34,12 @@ macro_rules! on_both {
 
             #[test]
             fn sqlite() {
-                $crate::world::block_on(run(Db::sqlite()));
+                $crate::store::world::block_on(run(Db::sqlite()));
             }
 
             #[test]
             fn postgres() {
-                $crate::world::block_on(run(Db::postgres()));
+                $crate::store::world::block_on(run(Db::postgres()));
             }
         }
     )*};

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::{
-    strangers::{dial, end_of},
     support::{Database, Server},
+    voice::strangers::{dial, end_of},
 };
 
 const UUID: &str = "5a1cbd53-3f05-4d1c-a0d5-4fb9d0a4a8a1";

@@ -9,7 +9,7 @@ use self::{
     markdown::{Document, Kind, root},
     shell::Session,
 };
-use crate::python;
+use crate::support::python;
 
 /// What cannot be run here, with the reason that its fence names.
 const NOT_RUN: [(&str, &str); 7] = [

@@ -13,12 +13,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 mod description;
-#[path = "../support/python.rs"]
-mod environment;
 mod plivo;
 mod python;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::{fs, path::Path};
 

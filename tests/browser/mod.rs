@@ -10,19 +10,16 @@ mod accounts;
 mod app;
 mod attacks;
 mod awkward;
+#[allow(clippy::module_inception, reason = "one of the verbs' files is the browser itself")]
 mod browser;
 mod driver;
 mod first_run;
 mod keyboard;
 mod keys;
 mod live;
-#[path = "../support/openid.rs"]
-mod openid;
 mod points;
 mod single_sign_on;
 mod relay;
 mod seeded;
-#[path = "../support/mod.rs"]
-mod support;
 mod tabs;
 mod trying;

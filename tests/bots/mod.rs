@@ -2,19 +2,6 @@
 //! callers, and bots of the tests' own, all over real sockets.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should")]
 
-#[path = "../relay/bot.rs"]
-#[expect(dead_code, reason = "the line to a bot by itself is tested elsewhere")]
-mod bot;
-#[path = "../carrier/caller.rs"]
-#[expect(dead_code, reason = "other tests use more of it")]
-mod caller;
-#[path = "../carrier/g711.rs"]
-mod g711;
-#[path = "../support/mod.rs"]
-mod support;
-#[path = "../carrier/tone.rs"]
-mod tone;
-
 mod addresses;
 mod calls;
 mod carriers;

@@ -3,11 +3,8 @@
 //! code under test.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
-mod caller;
+pub mod caller;
 mod calls;
 mod command;
-mod g711;
-mod tone;
+pub mod g711;
+pub mod tone;

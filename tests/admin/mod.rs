@@ -19,8 +19,6 @@ mod lists;
 mod limits;
 mod main_path;
 mod people;
-#[path = "../support/postgres.rs"]
-mod postgres;
 mod refusals;
 mod relay;
 mod rights;

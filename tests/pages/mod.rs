@@ -2,11 +2,6 @@
 //! pages leave. What the scripts do is tried in `tests/browser`.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should")]
 
-#[path = "../support/mod.rs"]
-mod support;
-#[path = "../support/openid.rs"]
-mod openid;
-
 mod browser;
 mod echoes;
 mod forms;

@@ -2,7 +2,7 @@
 //! then a call, then bots that misbehave.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should")]
 
-mod bot;
+pub mod bot;
 mod calls;
 mod floods;
 mod names;

@@ -5,13 +5,6 @@
     reason = "a test that unwraps fails where it should, and says what it passes over"
 )]
 
-#[path = "../support/mod.rs"]
-mod support;
-#[path = "../support/openid.rs"]
-mod openid;
-#[path = "../support/python.rs"]
-mod python;
-
 mod call_lines;
 mod canary;
 mod causes;

@@ -1,9 +1,6 @@
 //! What a telephony provider sees: refusals first, then the life of a call.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 /// A test on both databases: `on_both! { async fn name(server: Server) { ... } }`.
 macro_rules! on_both {
     ($($(#[doc = $doc:literal])* async fn $name:ident($server:ident: Server) $body:block)*) => {$(

@@ -1,0 +1,5 @@
+//! What needs no server and no socket: the call machine, the dialects, and who may import whom.
+
+mod architecture;
+mod call;
+mod dialect;
