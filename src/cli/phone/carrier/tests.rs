@@ -272,7 +272,7 @@ fn vonage_takes_exactly_20_ms() {
     assert_eq!(call.texts(), [expected]);
     assert_eq!(call.complaints, [""; 0]);
     call.hears(Frame::Binary(vec![9; 1_280].into()));
-    call.complained_of("has to be 640");
+    call.complained_of("expected 640");
     call.reads(&json!({"action": "notify"}));
     call.complained_of("no object `payload`");
     call.reads(&json!({"action": "clear"}));
