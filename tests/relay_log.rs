@@ -2,11 +2,6 @@
 //! of ours or of a dependency, nor in `Debug`, nor in what is told of the bot's end.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should")]
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tracing_subscriber::{filter::LevelFilter, util::SubscriberInitExt};
@@ -15,25 +10,17 @@ use upvoot::{
     call::EndReason,
 };
 
-use crate::relay::bot::{Call, Place, next, say, with_secret};
-
-/// Whatever anybody logs, unfiltered.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(line);
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use crate::{
+    relay::bot::{Call, Place, next, say, with_secret},
+    support::{alone::alone, log::Log},
+};
 
 #[tokio::test]
 async fn a_secret_is_in_the_header_and_nowhere_else() {
+    if !alone("relay_log::a_secret_is_in_the_header_and_nowhere_else") {
+        return;
+    }
+    // Whatever anybody logs, unfiltered.
     let log = Log::default();
     let writer = log.clone();
     tracing_subscriber::fmt()
@@ -77,7 +64,7 @@ async fn a_secret_is_in_the_header_and_nowhere_else() {
         ends += &format!("{gone:?} {cause:?} {cause}\n");
     }
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(log.contains("TRACE tungstenite"), "the log has what dependencies say");
     assert!(log.contains("a bot is gone"), "and what we say");
     let base64 = "cXFxcXFx";

@@ -1,10 +1,5 @@
 //! A server on a free port with a database of its own, and an operator's verbs.
 
-use std::{
-    io,
-    sync::{Arc, Mutex, OnceLock},
-};
-
 use actix_web::{App, middleware::from_fn, web};
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use secrecy::SecretString;
@@ -26,7 +21,7 @@ use upvoot::{
     telemetry::{self, LogFormat, access::AccessLog},
 };
 
-use crate::admin::people;
+use crate::{admin::people, support::log::Log};
 
 /// What people reach the test's server at.
 pub const PUBLIC_URL: &str = "https://voice.example.com";
@@ -73,7 +68,6 @@ impl TestApp {
         proxies: &str,
         limits: api::Limits,
     ) -> Self {
-        log();
         let store = web::block(move || Store::open(&url)).await.unwrap().unwrap();
         let clock = NodeClock::start();
         let registry = RegistryHandle::start(clock);
@@ -281,36 +275,11 @@ impl Reply {
     }
 }
 
-/// Everything any test of this process has logged, at every level.
-pub fn log() -> &'static Log {
-    static LOG: OnceLock<Log> = OnceLock::new();
-    LOG.get_or_init(|| {
-        let log = Log::default();
-        let output = log.clone();
-        telemetry::subscriber("trace", LogFormat::Json, move || output.clone())
-            .unwrap()
-            .try_init()
-            .unwrap();
-        log
-    })
-}
-
-#[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    pub fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(line);
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// Everything that this process logs from here on, at every level. For a test that is
+/// [`alone`](crate::support::alone).
+pub fn log() -> Log {
+    let log = Log::default();
+    let output = log.clone();
+    telemetry::subscriber("trace", LogFormat::Json, move || output.clone()).unwrap().init();
+    log
 }

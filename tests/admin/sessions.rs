@@ -6,9 +6,12 @@ use upvoot::{
     store::{StoreError, sessions},
 };
 
-use crate::admin::{
-    app::{PUBLIC_URL, Reply, TestApp},
-    people::{PASSWORD, Session, on_both},
+use crate::{
+    admin::{
+        app::{self, PUBLIC_URL, Reply, TestApp},
+        people::{PASSWORD, Session, on_both},
+    },
+    support::alone::alone,
 };
 
 const HOUR_MS: i64 = 3_600_000;
@@ -194,7 +197,7 @@ fn browser_of(reply: &Reply) -> String {
 async fn strangers_who_guess_at_a_user_do_not_keep_the_user_out() {
     let dir = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", dir.path().join("test.db").display());
-    let app = TestApp::on(dir, url, Some(crate::admin::app::TOKEN), "127.0.0.1").await;
+    let app = TestApp::on(dir, url, Some(app::TOKEN), "127.0.0.1").await;
     let account = app.account().await;
     app.user(&account, "ada@example.com", "viewer").await;
     app.user(&account, "bob@example.com", "viewer").await;
@@ -238,6 +241,10 @@ async fn strangers_who_guess_at_a_user_do_not_keep_the_user_out() {
 
 #[actix_web::test]
 async fn the_log_names_who_was_tried_and_never_what_may_be_a_password() {
+    if !alone("admin::sessions::the_log_names_who_was_tried_and_never_what_may_be_a_password") {
+        return;
+    }
+    let log = app::log();
     let app = TestApp::start().await;
     let account = app.account().await;
     app.user(&account, "logged@localhost", "viewer").await;
@@ -248,7 +255,7 @@ async fn the_log_names_who_was_tried_and_never_what_may_be_a_password() {
     }
     let asks = app.anonymous("GET", "/api/agents").bearer_auth("wrong-token-to-look-for");
     Reply::to(asks).await.refused(401, "unauthorized");
-    let log = crate::admin::app::log().text();
+    let log = log.text();
     let refused: Vec<&str> =
         log.lines().filter(|line| line.contains("a sign-in was refused")).collect();
     let told = |email: &str| {
@@ -358,6 +365,10 @@ async fn a_page_leads_to_signing_in_and_back() {
 
 #[actix_web::test]
 async fn neither_token_nor_password_is_kept_or_logged() {
+    if !alone("admin::sessions::neither_token_nor_password_is_kept_or_logged") {
+        return;
+    }
+    let log = app::log();
     let app = TestApp::start().await;
     let account = app.account().await;
     app.user(&account, "ada@example.com", "owner").await;
@@ -368,7 +379,7 @@ async fn neither_token_nor_password_is_kept_or_logged() {
     let token = setup.strip_prefix("/setup/").unwrap();
     Reply::to(app.anonymous("GET", &format!("/set-up/{token}"))).await.status(200);
     let secrets = [ada.0.as_str(), token, PASSWORD, "a password to look for"];
-    let log = crate::admin::app::log().text();
+    let log = log.text();
     assert!(log.contains("/sign-in") && log.contains("/set-up/{token}"), "it is read");
     let mut files = 0;
     for secret in secrets {

@@ -95,6 +95,8 @@ fn any_plan() -> impl Strategy<Value = CallPlan> {
 }
 
 proptest! {
+    #![proptest_config(crate::properties())]
+
     #[test]
     fn every_call_ends_once_and_costs_no_more_than_it_may(
         plan in any_plan(),

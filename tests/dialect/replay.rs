@@ -1,7 +1,7 @@
 //! Every recording, played from its first frame to its last, and then spoken to.
 //!
 //! What comes of it stands in the `.expected` file beside it. To write those anew after a change that
-//! is meant: `UPVOOT_REWRITE_EXPECTED=1 cargo test --test dialect`, and read the difference.
+//! is meant: `UPVOOT_REWRITE_EXPECTED=1 cargo test --test pure dialect::`, and read the difference.
 
 use std::{fs, path::Path, time::Duration};
 

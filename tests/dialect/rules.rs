@@ -182,6 +182,8 @@ fn a_stream_id_cannot_break_out_of_the_message() {
 }
 
 proptest! {
+    #![proptest_config(crate::properties())]
+
     /// However a call cuts its audio, all of it is sent, in order, and only silence is added.
     #[test]
     fn audio_is_sent_whole(

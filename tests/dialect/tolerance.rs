@@ -175,6 +175,8 @@ fn any_member_may_be_missing_or_of_another_kind() {
 }
 
 proptest! {
+    #![proptest_config(crate::properties())]
+
     #[test]
     fn noise_within_a_call_is_survived_and_what_follows_is_heard(
         noise in prop::collection::vec(any::<String>(), 0..5),

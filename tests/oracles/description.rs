@@ -9,20 +9,13 @@ use std::{
     process::Command,
 };
 
-use crate::support::{Server, TOKEN, python::environment};
+use crate::support::{Server, TOKEN, python};
 
 const REQUIREMENTS: &str = include_str!("description.txt");
 
 /// The interpreter, or `None` where the tools cannot be had and need not.
 fn python() -> Option<PathBuf> {
-    match environment("description", REQUIREMENTS) {
-        Ok(python) => Some(python),
-        Err(why) => {
-            assert!(std::env::var_os("CI").is_none(), "the tools cannot be installed: {why}");
-            eprintln!("SKIPPED: the description's tools cannot be installed here: {why}");
-            None
-        }
-    }
+    python::optional("description", REQUIREMENTS)
 }
 
 /// Runs it in a directory of its own, and shows what it said if it fails.

@@ -9,14 +9,16 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::python::environment;
+use crate::support::python;
 
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 
-/// Asks a script these questions, and gives its answers in the same order.
-pub fn ask(script: &str, questions: &[Value]) -> Vec<Value> {
+/// Asks a script these questions, and gives its answers in the same order; `None` where it cannot be had
+/// and need not.
+pub fn ask(script: &str, questions: &[Value]) -> Option<Vec<Value>> {
+    let python = python()?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles").join(script);
-    let mut child = Command::new(python())
+    let mut child = Command::new(python)
         .args(["-W", "ignore::DeprecationWarning"])
         .arg(script)
         .stdin(Stdio::piped())
@@ -38,12 +40,11 @@ pub fn ask(script: &str, questions: &[Value]) -> Vec<Value> {
         .map(|line| serde_json::from_slice(line).unwrap())
         .collect();
     assert_eq!(answers.len(), questions.len());
-    answers
+    Some(answers)
 }
 
-/// The interpreter of the dialects' environment. If it cannot be made, the tests fail.
-fn python() -> &'static Path {
-    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON
-        .get_or_init(|| environment("oracles", REQUIREMENTS).unwrap_or_else(|why| panic!("{why}")))
+/// The interpreter of the dialects' environment.
+fn python() -> Option<&'static Path> {
+    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PYTHON.get_or_init(|| python::optional("oracles", REQUIREMENTS)).as_deref()
 }

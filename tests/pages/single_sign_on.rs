@@ -10,7 +10,7 @@ use crate::{
     pages::browser::{Page, user},
     support::{
         Server, eventually,
-        openid::{CLIENT_SECRET, Instead, OpenId, Says, Signed, free_port},
+        openid::{CLIENT_SECRET, Instead, OpenId, Says, Signed},
     },
 };
 
@@ -383,8 +383,8 @@ async fn new_keys_of_the_provider_are_found() {
 
 #[actix_web::test]
 async fn a_provider_that_is_away_keeps_nobody_from_starting_and_is_found_again() {
-    let port = free_port();
-    let provider = OpenId::on("127.0.0.1", port);
+    let provider = OpenId::start("127.0.0.1");
+    let port = provider.port;
     provider.stop().await;
     let (server, _dir, _) = server(&provider, &[]).await;
     let mut ada = Visitor::of(&server);

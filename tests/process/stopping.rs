@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
-    time::{Instant, timeout},
+    time::timeout,
 };
 
 use crate::support::{
@@ -59,10 +59,8 @@ async fn drained(database: Database, fill: impl AsyncFnOnce(&mut TcpStream)) {
     let (id, mut line) = deaf(&server, &key.key).await;
     fill(&mut line).await;
     server.process_mut().signal_to_stop();
-    let told = Instant::now();
     assert_eq!(server.process_mut().exited().await, Some(0));
-    // Two seconds to drain, one more for the call, and what a busy machine needs to end.
-    assert!(told.elapsed() < Duration::from_millis(4500), "{:?}", told.elapsed());
+    // It would say so if the call had not ended in its time.
     let log = server.process_mut().log();
     assert!(log.contains("stopped") && !log.contains("still live after draining"), "{log}");
     drop(line);

@@ -8,7 +8,10 @@ use tokio::{io::AsyncWriteExt, time::interval};
 use tokio_tungstenite::tungstenite::Message;
 use upvoot::agent::relay::{FromBot, Gone};
 
-use crate::relay::bot::{Bot, Call};
+use crate::{
+    relay::bot::{Bot, Call},
+    support::alone::alone,
+};
 
 const MIB: usize = 1024 * 1024;
 /// What a bot wants to say.
@@ -63,6 +66,10 @@ async fn usual_echo() -> Duration {
 
 #[tokio::test]
 async fn floods_are_held_back_in_bounded_memory_and_disturb_nobody() {
+    // Its memory is measured.
+    if !alone("relay::floods::floods_are_held_back_in_bounded_memory_and_disturb_nobody") {
+        return;
+    }
     let before = resident();
     // One is taken as fast as it comes, one is not taken at all, one comes in tiny frames.
     let (mut taken, bot) = Call::answered().await;
@@ -93,8 +100,18 @@ async fn floods_are_held_back_in_bounded_memory_and_disturb_nobody() {
         }
         frames
     });
-    let usual = usual_echo().await;
-    assert!(usual < Duration::from_millis(200), "another call's echo took {usual:?}");
+    // The same in a runtime of its own tells how busy the machine is.
+    let elsewhere = std::thread::spawn(|| {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(usual_echo())
+    });
+    let beside = usual_echo().await;
+    let usual = elsewhere.join().unwrap();
+    let slack = Duration::from_millis(200);
+    assert!(beside < usual + slack, "an echo beside them took {beside:?}, elsewhere {usual:?}");
 
     let seconds = 2 + usize::try_from(begun.elapsed().as_secs()).unwrap();
     let heard = taking.await.unwrap();

@@ -8,7 +8,7 @@ use tokio::{
 };
 use upvoot::agent::relay::{FromBot, Gone, Names, Relay, Target, Unreached, Untrusted};
 
-use crate::relay::bot::{Call, PATIENCE, Place, next_text, opening, trusted, with_secret};
+use crate::relay::bot::{Call, Place, next_text, opening, trusted, with_secret};
 
 #[tokio::test]
 async fn a_bot_in_the_servers_own_network_is_not_called() {
@@ -88,7 +88,7 @@ async fn a_bot_that_never_accepts_the_upgrade_times_out() {
     let call = Call::open(Target { connect_within: within, ..trusted(&place.url()) });
     let _silent = place.connection().await;
     assert_eq!(call.gone().await, Gone::Timeout);
-    assert!(begun.elapsed() >= within && begun.elapsed() < PATIENCE / 2);
+    assert!(begun.elapsed() >= within);
 }
 
 /// Answers the upgrade with these bytes.

@@ -17,10 +17,8 @@ async fn a_bot_that_never_says_anything_is_given_up() {
     let mut call = Call::open(Target { first_byte_within: within, ..trusted(&place.url()) });
     let mut bot = place.answer().await;
     assert_eq!(next_text(&mut bot).await["type"], "call_start");
-    let begun = Instant::now();
     assert_eq!(call.event().await, FromBot::Connected);
     assert_eq!(call.gone().await, Gone::NoFirstByte);
-    assert!(begun.elapsed() < PATIENCE / 2);
     let Message::Close(Some(frame)) = next(&mut bot).await else { panic!("no close") };
     assert_eq!(frame.code, CloseCode::Policy);
 }

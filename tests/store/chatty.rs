@@ -16,16 +16,12 @@ use crate::store::world::{Db, World};
 const CALLS: i64 = 150;
 const LINES: usize = 300;
 
-/// How long each of so many admissions takes, in rising order. Each is settled again.
-async fn admissions(world: &World, count: usize) -> Vec<Duration> {
-    let mut took = Vec::with_capacity(count);
-    for _ in 0..count {
-        let asked = Instant::now();
-        let admitted = world.admit().await;
-        took.push(asked.elapsed());
-        assert_eq!(world.settle(admitted.call_id, Duration::ZERO).await, Some(Seconds(0)));
-    }
-    took.sort_unstable();
+/// How long an admission takes. It is settled again.
+async fn admission(world: &World) -> Duration {
+    let asked = Instant::now();
+    let admitted = world.admit().await;
+    let took = asked.elapsed();
+    assert_eq!(world.settle(admitted.call_id, Duration::ZERO).await, Some(Seconds(0)));
     took
 }
 
@@ -56,7 +52,9 @@ fn another_account_is_admitted_as_if_nobody_talked() {
             });
             calls.push(admitted.call_id);
         }
-        let alone = admissions(&quiet, 60).await;
+        // Another database, of which nothing is asked but this, tells how busy the machine is.
+        let elsewhere = Db::sqlite();
+        let control = elsewhere.world(600).await;
         for n in 0..LINES {
             for call in &calls {
                 let (role, text) = (Role::Assistant, format!("line {n:015}"));
@@ -64,23 +62,27 @@ fn another_account_is_admitted_as_if_nobody_talked() {
             }
         }
         // Until all of it is written another account calls and calls.
-        let mut beside = Vec::new();
+        let (mut beside, mut usual) = (Vec::new(), Vec::new());
         loop {
-            beside.extend(admissions(&quiet, 20).await);
+            for _ in 0..20 {
+                usual.push(admission(&control).await);
+                beside.push(admission(&quiet).await);
+            }
             let last = talks.said(calls[calls.len() - 1]).await.len();
             if last == LINES {
                 break;
             }
         }
         beside.sort_unstable();
-        let (usual, slow) = (alone[alone.len() * 9 / 10], beside[beside.len() * 9 / 10]);
-        assert!(
-            slow < usual + Duration::from_millis(50),
-            "nine of ten admissions within {slow:?}, alone within {usual:?}, of {}",
-            beside.len()
-        );
-        let (usual, slow) = (alone[alone.len() - 1], beside[beside.len() - 1]);
-        assert!(slow < usual + Duration::from_millis(500), "the slowest {slow:?}, alone {usual:?}");
+        usual.sort_unstable();
+        let asked = beside.len();
+        for (which, at, slack) in [("nine of ten", asked * 9 / 10, 50), ("all", asked - 1, 500)] {
+            let (slow, usual) = (beside[at], usual[at]);
+            assert!(
+                slow < usual + Duration::from_millis(slack),
+                "{which} of {asked} admissions within {slow:?}, elsewhere within {usual:?}"
+            );
+        }
         assert!(ledger.close(Duration::from_secs(30)).await);
     });
 }

@@ -1,12 +1,16 @@
 //! What the integration tests share: a real server on a free port with an empty database, and a
 //! caller.
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
+#![allow(dead_code, reason = "each test crate uses its own part of this")]
 #![allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should")]
 #![allow(clippy::cast_possible_truncation, reason = "a few points, as seconds")]
 
+pub mod alone;
+pub mod log;
+pub mod openid;
 pub mod phone;
 pub mod postgres;
 pub mod process;
+pub mod python;
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -1,6 +1,4 @@
 //! An OpenID provider of our own, on a free port of this machine, that can be told to lie.
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
-#![allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should")]
 
 use std::{
     collections::HashMap,
@@ -138,34 +136,33 @@ impl Key {
 /// A running provider.
 pub struct OpenId {
     pub issuer: String,
+    pub port: u16,
     state: Shared,
     server: ServerHandle,
 }
 
 type Shared = Arc<Mutex<State>>;
 
-/// A port that nobody listens on, yet.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 impl OpenId {
     /// On a free port, under the name of this host.
     pub fn start(host: &str) -> Self {
-        Self::on(host, free_port())
+        Self::on(host, 0)
     }
 
+    /// On this port.
     pub fn on(host: &str, port: u16) -> Self {
-        Self::with(format!("http://{host}:{port}"), port, None)
+        Self::with(&format!("http://{host}"), port, None)
     }
 
     /// Over TLS, with this certificate for `localhost`.
     pub fn over_tls(tls: rustls::ServerConfig) -> Self {
-        let port = free_port();
-        Self::with(format!("https://localhost:{port}"), port, Some(tls))
+        Self::with("https://localhost", 0, Some(tls))
     }
 
-    fn with(issuer: String, port: u16, tls: Option<rustls::ServerConfig>) -> Self {
+    fn with(host: &str, port: u16, tls: Option<rustls::ServerConfig>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let issuer = format!("{host}:{port}");
         let state = State {
             says: Says::default(),
             key: Key::new("first"),
@@ -189,14 +186,14 @@ impl OpenId {
         .disable_signals()
         .shutdown_timeout(0);
         let server = match tls {
-            Some(tls) => server.bind_rustls_0_23(("127.0.0.1", port), tls),
-            None => server.bind(("127.0.0.1", port)),
+            Some(tls) => server.listen_rustls_0_23(listener, tls),
+            None => server.listen(listener),
         }
         .unwrap()
         .run();
         let handle = server.handle();
         rt::spawn(server);
-        Self { issuer, state, server: handle }
+        Self { issuer, port, state, server: handle }
     }
 
     /// The settings of a server that signs people in here.

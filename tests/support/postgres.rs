@@ -1,13 +1,12 @@
 //! A real PostgreSQL for tests: one server per test process, one fresh database per test.
 //!
-//! The server comes from Debian's `postgresql` package, lives in a temporary directory and runs as an
-//! unprivileged user. A small shell keeps watch over it: its standard input is a pipe from the test
+//! The server comes from Debian's `postgresql` package, lives in a temporary directory, listens on a unix
+//! socket there and on no port, and runs as an unprivileged user. A small shell keeps watch over it: its standard input is a pipe from the test
 //! process, and when that closes, however the process ended, the shell stops the server and removes the
 //! directory.
 
 use std::{
     fs,
-    net::TcpListener,
     os::unix::{fs::chown, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -23,8 +22,8 @@ use diesel::{Connection as _, PgConnection, connection::SimpleConnection as _};
 
 const WATCH: &str = r#"
 trap '' HUP INT TERM
-"$1/postgres" -D "$2/data" -k "$2" -p "$3" -c listen_addresses=127.0.0.1 -c fsync=off \
-    -c full_page_writes=off -c max_connections=500 -c shared_buffers=32MB \
+"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c full_page_writes=off \
+    -c synchronous_commit=off -c max_connections=500 -c shared_buffers=32MB \
     >"$2/log" 2>&1 </dev/null &
 server=$!
 read -r _
@@ -63,14 +62,15 @@ fn name_of(url: &str) -> &str {
 }
 
 struct Server {
-    port: u16,
+    /// Where its socket is, as a url's host.
+    host: String,
     /// Holds the pipe that keeps the server alive. Never dropped: it closes with the process.
     _watch: Child,
 }
 
 impl Server {
     fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+        format!("postgres://postgres@{}/{database}", self.host)
     }
 
     fn admin(&self, sql: &str) {
@@ -108,14 +108,9 @@ fn start() -> Server {
         .expect("initdb starts");
     assert!(initdb.status.success(), "initdb: {}", String::from_utf8_lossy(&initdb.stderr));
 
-    let port = TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("there is a free port")
-        .port();
     let watch = as_user(Path::new("/bin/sh"))
         .args(["-c", WATCH, "watch"])
         .args([&programs, dir.path()])
-        .arg(port.to_string())
         .process_group(0) // Ctrl-C is for the tests; the watch cleans up after them
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -125,7 +120,8 @@ fn start() -> Server {
     // From here on the watch removes the directory.
     let dir = dir.keep();
 
-    let server = Server { port, _watch: watch };
+    let host = dir.to_str().expect("a path in UTF-8").replace('/', "%2F");
+    let server = Server { host, _watch: watch };
     let until = Instant::now() + Duration::from_secs(60);
     while PgConnection::establish(&server.url("postgres")).is_err() {
         let log = || fs::read_to_string(dir.join("log")).unwrap_or_default();

@@ -1,4 +1,5 @@
 //! Python environments of our own below `target/`, each made once.
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 use std::{
     fs,
@@ -6,6 +7,22 @@ use std::{
     process::Command,
     sync::{Mutex, PoisonError},
 };
+
+/// The interpreter of an environment with these requirements, or `None` where PyPI cannot be reached:
+/// then the test skips, and a line says so.
+///
+/// # Panics
+/// Where `CI` is set: there an oracle that is silently not asked proves nothing.
+pub fn optional(name: &str, requirements: &str) -> Option<PathBuf> {
+    match environment(name, requirements) {
+        Ok(python) => Some(python),
+        Err(why) => {
+            assert!(std::env::var_os("CI").is_none(), "{name} cannot be installed: {why}");
+            eprintln!("SKIPPED: {name} cannot be installed here: {why}");
+            None
+        }
+    }
+}
 
 /// The interpreter of an environment with these requirements, made once.
 ///

