@@ -151,7 +151,7 @@ async fn calls_leave_descriptors_for_probes_and_are_refused_before_they_run_out(
     assert!(busy - idle < calls.len() * 3 / 2, "{} calls: {idle}, then {busy}", calls.len());
     assert_eq!(server.get("/healthz").await.status, 200);
     assert_eq!(server.get("/readyz").await.status, 200);
-    server.process_mut().logged("no descriptors are left for another call").await;
+    server.process_mut().logged("no file descriptors are left for another call").await;
     // The refused one holds nothing, and where one ends another begins.
     calls.pop().unwrap().end().await;
     eventually(async || match Phone::dial(&server.voice(&key.key)).await {

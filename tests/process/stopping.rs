@@ -143,7 +143,7 @@ async fn a_hang_up_never_ends_the_server() {
     for _ in 0..3 {
         server.process_mut().signal(Signal::SIGHUP);
     }
-    server.process_mut().logged("no certificate is set").await;
+    server.process_mut().logged("no certificate to reload").await;
     call.tell(json!({"type": "end_call"})).await;
     call.until("call_end").await;
     assert_eq!(server.get("/healthz").await.status, 200);

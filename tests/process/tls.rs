@@ -8,8 +8,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::support::openid::OpenId;
-use crate::support::{Database, Server, eventually, process::upvoot};
+use crate::support::{Database, Server, eventually, openid::OpenId, postgres, process::upvoot};
 
 /// A certificate for localhost that signs itself, made by Debian's `openssl`.
 fn certificate(dir: &Path) -> (String, String) {
@@ -273,7 +272,8 @@ fn offer_tls(url: &str, certificate: &str, key: &str) {
 async fn a_database_server_is_verified_by_the_certificates_that_this_machine_trusts() {
     let dir = tempfile::tempdir().unwrap();
     let (cert, key) = certificate(dir.path());
-    let (url, _database) = Database::Postgres.empty();
+    // A unix socket needs no TLS and has none.
+    let (url, _server) = postgres::on_a_port();
     offer_tls(&url, &cert, &key);
     let url = url.replace("@127.0.0.1:", "@localhost:");
     let verified = format!("{url}?sslmode=verify-full&sslrootcert=system");

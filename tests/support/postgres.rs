@@ -7,6 +7,7 @@
 
 use std::{
     fs,
+    net::TcpListener,
     os::unix::{fs::chown, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -22,7 +23,8 @@ use diesel::{Connection as _, PgConnection, connection::SimpleConnection as _};
 
 const WATCH: &str = r#"
 trap '' HUP INT TERM
-"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c full_page_writes=off \
+"$1/postgres" -D "$2/data" -k "$2" -p "$3" -c listen_addresses="$4" -c fsync=off \
+    -c full_page_writes=off \
     -c synchronous_commit=off -c max_connections=500 -c shared_buffers=32MB \
     >"$2/log" 2>&1 </dev/null &
 server=$!
@@ -62,7 +64,7 @@ fn name_of(url: &str) -> &str {
 }
 
 struct Server {
-    /// Where its socket is, as a url's host.
+    /// Where its socket is, as a url's host, or its address.
     host: String,
     /// Holds the pipe that keeps the server alive. Never dropped: it closes with the process.
     _watch: Child,
@@ -81,10 +83,26 @@ impl Server {
 
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(start)
+    SERVER.get_or_init(|| start(None).expect("PostgreSQL starts"))
 }
 
-fn start() -> Server {
+/// The url of a database on a server of its own, which listens on a port of this machine too, and what
+/// keeps it running.
+pub fn on_a_port() -> (String, impl Sized) {
+    // Another program may take a port that is free now; then it is another one.
+    let started = (0..10).find_map(|_| {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        start(Some(free.expect("there is a free port").port())).ok()
+    });
+    let server = started.expect("PostgreSQL starts on a port");
+    (server.url("postgres"), server)
+}
+
+/// Starts a server, on a port too if there is one.
+///
+/// # Errors
+/// Its log, where the port is taken.
+fn start(port: Option<u16>) -> Result<Server, String> {
     let programs = programs();
     let user = unprivileged();
     // Short, because a unix socket's path may have no more than about 100 bytes.
@@ -111,6 +129,8 @@ fn start() -> Server {
     let watch = as_user(Path::new("/bin/sh"))
         .args(["-c", WATCH, "watch"])
         .args([&programs, dir.path()])
+        .arg(port.unwrap_or(5432).to_string()) // names the socket
+        .arg(port.map_or("", |_| "127.0.0.1"))
         .process_group(0) // Ctrl-C is for the tests; the watch cleans up after them
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -120,15 +140,21 @@ fn start() -> Server {
     // From here on the watch removes the directory.
     let dir = dir.keep();
 
-    let host = dir.to_str().expect("a path in UTF-8").replace('/', "%2F");
+    let host = match port {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => dir.to_str().expect("a path in UTF-8").replace('/', "%2F"),
+    };
     let server = Server { host, _watch: watch };
     let until = Instant::now() + Duration::from_secs(60);
     while PgConnection::establish(&server.url("postgres")).is_err() {
-        let log = || fs::read_to_string(dir.join("log")).unwrap_or_default();
-        assert!(Instant::now() < until, "PostgreSQL does not start: {}", log());
+        let log = fs::read_to_string(dir.join("log")).unwrap_or_default();
+        if log.contains("could not create any TCP/IP sockets") {
+            return Err(log);
+        }
+        assert!(Instant::now() < until, "PostgreSQL does not start: {log}");
         thread::sleep(Duration::from_millis(50));
     }
-    server
+    Ok(server)
 }
 
 /// Where `initdb` and `postgres` are: Debian keeps them out of the search path.
