@@ -12,8 +12,8 @@ use super::Time;
 use crate::audio::{format::Format, transcode::Transcoder};
 
 /// An agent that has said nothing for this long has paused: what is held back is wanted. Longer than
-/// the pieces in which agents speak, and shorter than the ear notices.
-const PAUSED: Duration = Duration::from_millis(100);
+/// what a busy machine or network holds speech up, and shorter than a stretch of it lasts on.
+const PAUSED: Duration = Duration::from_millis(300);
 
 /// The voice, and what is held back of it.
 pub struct Mouth {
@@ -94,7 +94,7 @@ mod tests {
     fn what_is_held_back_comes_once_at_the_pause() {
         let mut mouth = Mouth::on(Format::PCMU);
         let begun = mouth.speak(ms(500), loud(20));
-        assert_eq!((begun.len(), mouth.paused_at()), (140, Some(ms(600))));
+        assert_eq!((begun.len(), mouth.paused_at()), (140, Some(ms(800))));
         assert_eq!(mouth.rest().len(), 20);
         assert_eq!(mouth.paused_at(), None);
         assert!(mouth.rest().is_empty());

@@ -79,12 +79,16 @@ fn at(time: &Value) -> jiff::Timestamp {
 
 async fn looked_over(browser: &Browser, pages: &[String]) -> Vec<String> {
     let mut found = Vec::new();
-    for (width, height) in [(390, 844), (1280, 800), (1920, 1080)] {
-        browser.size(width, height).await;
-        for page in pages {
-            browser.visit(page).await;
-            // Every part of a page is shown.
-            browser.script("for (const part of document.querySelectorAll('main details')) part.open = true;").await;
+    for page in pages {
+        browser.visit(page).await;
+        // Every part of a page is shown.
+        browser
+            .script(
+                "for (const part of document.querySelectorAll('main details')) part.open = true;",
+            )
+            .await;
+        for (width, height) in [(390, 844), (1280, 800), (1920, 1080)] {
+            browser.size(width, height).await;
             let faults = browser.client.execute(FAULTS, vec![json!(width)]).await.unwrap();
             let faults: Vec<String> = serde_json::from_value(faults).unwrap();
             found.extend(faults.into_iter().map(|fault| format!("{page} at {width}: {fault}")));

@@ -215,7 +215,7 @@ fn on_a_telephone_line_the_last_sample_is_heard_at_the_end_of_a_stretch() {
 
     let mut short = Line::open(telephone());
     short.says(speaks(voice(100)));
-    short.until(ms(101));
+    short.until(ms(301));
     short.hears(&["audio_start", "100 ms"]);
 
     let mut slowly = Line::open(telephone());

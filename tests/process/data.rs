@@ -166,12 +166,7 @@ async fn a_backup_takes_no_other_files_place_and_says_what_it_cannot_copy() {
         (place.url(), &taken, 1, "exists already"),
         (place.url(), &nowhere, 1, "No such file"),
         (url(&missing), &copy, 1, "there is no database"),
-        (
-            postgres,
-            &copy,
-            2,
-            "UPVOOT_DATABASE_URL: a PostgreSQL database is backed up with pg_dump",
-        ),
+        (postgres, &copy, 2, "UPVOOT_DATABASE_URL: back a PostgreSQL database up with pg_dump"),
     ] {
         let output = back_up(from, into.clone()).await;
         assert_eq!(output.status.code(), Some(status), "{}", said(&output));
