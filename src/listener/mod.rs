@@ -37,9 +37,6 @@ const IDLE: Duration = Duration::from_secs(5);
 const HANDSHAKE: Duration = Duration::from_secs(3);
 /// How long a client may take to close its side after our last answer.
 const LINGER: Duration = Duration::from_secs(1);
-/// Bytes of an answer that are gathered before they are written. Little, since a call's greeting comes in
-/// one burst: what is gathered of it stays in memory for as long as the call lasts.
-const GATHERED: usize = 1024;
 /// How often connections are looked at that wait for their clients.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -130,7 +127,6 @@ impl Listener {
                 .keep_alive(IDLE)
                 .client_request_timeout(IDLE)
                 .client_disconnect_timeout(LINGER)
-                .h1_write_buffer_size(GATHERED)
                 .local_addr(address)
                 .on_connect_ext(|connection: &Connection, data| {
                     data.insert(Arc::clone(connection.peer()));
